@@ -1,0 +1,107 @@
+/* The policy engine: a pure library. Facts in, verdict out; no I/O but loading a bundle folder, no clock.
+ *
+ * A bundle is a folder of YAML files (bundle.yaml, profiles/<name>.yaml); compiled once, immutable, shared between
+ * threads. Its hash covers every file's path and content. The TBS reader in tbs.c is the judge's own: no
+ * code is shared with the writer in lib/x509. */
+#ifndef CHANCERY_POLICY_POLICY_H
+#define CHANCERY_POLICY_POLICY_H
+
+#include "crypto/alg.h"
+#include "permit/permit.h"
+
+#define POLICY_RULES_MAX 96
+
+struct policy_bundle;
+
+/* policy_bundle_load reads and compiles a bundle folder. Errors carry file:line:column and a suggestion. */
+enum chancery_err policy_bundle_load(const char *dir, struct policy_bundle **out,
+                                     struct diag *diag) MUST_CHECK;
+void policy_bundle_free(struct policy_bundle *b);
+/* policy_bundle_hash: SHA-256 over "chancery/bundle/v1\n" and each file (sorted by path): path and SHA-256. */
+const uint8_t *policy_bundle_hash(const struct policy_bundle *b);
+/* Forbidden in every product TBS whatever the bundle says: names in the service trust domain. */
+enum chancery_err policy_bundle_set_trust_domain(struct policy_bundle *b, const char *domain) MUST_CHECK;
+
+/* ---- profiles, as ca needs them to build ---- */
+
+struct policy_profile;
+size_t policy_profile_count(const struct policy_bundle *b);
+const struct policy_profile *policy_profile_at(const struct policy_bundle *b, size_t i);
+const struct policy_profile *policy_profile_find(const struct policy_bundle *b, struct slice name);
+
+struct policy_template_rdn {
+    struct slice oid;            /* attribute type, content octets */
+    struct slice fixed;          /* value when the bundle fixes it, else empty: copied from the request */
+    bool required;
+    bool from_request;
+};
+/* What a certificate of the profile looks like: everything ca needs to write the TBS. */
+struct policy_template {
+    const char *name;
+    const char *issuer_id;
+    int64_t validity_s, backdate_s;        /* default validity = maximum */
+    const struct policy_template_rdn *subject; /* in order; RDNs of the request not listed are dropped
+                                                  only if drop_unlisted, else refused by the judge */
+    size_t n_subject;
+    bool drop_unlisted;
+    bool cn_from_first_dns;                /* when the request has no CN and the profile wants one */
+    unsigned key_usage;                    /* bits as x509_ext_key_usage; 0: no extension */
+    unsigned key_usage_rsa_extra;          /* bits added for RSA keys (keyEncipherment) */
+    const struct slice *eku;               /* OID content octets */
+    size_t n_eku;
+    const struct slice *policies;
+    size_t n_policies;
+    bool is_ca;
+    int path_len;                          /* -1: none */
+    bool ocsp_nocheck;
+    bool cdp, aia_ocsp, aia_ca;            /* write the pointer extensions */
+};
+const struct policy_template *policy_profile_template(const struct policy_profile *p);
+
+/* ---- judging ---- */
+
+enum policy_outcome { POLICY_NONE = 0, POLICY_FAIL = 1, POLICY_PASS = 2, POLICY_NA = 3 };
+struct policy_rule {
+    const char *rule;            /* stable id; static */
+    enum policy_outcome outcome;
+    const char *field;
+    char observed[96];
+    char required[96];
+    char source[64];             /* "profiles/web.yaml:12" */
+};
+struct policy_issuer {
+    const char *issuer_id;
+    struct slice subject;        /* Name DER that the TBS must name as issuer */
+    struct slice ski;            /* key id that the AKI must hold */
+    uint8_t spki_sha256[32];
+    enum crypto_key_type key_type;
+    int64_t not_after_s;
+    uint32_t shards;
+    const char *crl_url_base, *ocsp_url, *aia_url_base;
+};
+struct policy_facts {
+    const struct permit_request *request;
+    struct slice tbs;            /* final TBSCertificate; empty: judge the request alone (Evaluate) */
+    const struct policy_issuer *issuer;
+    int64_t now_s;
+};
+struct policy_verdict {
+    enum policy_outcome verdict; /* POLICY_FAIL unless every applicable rule passed */
+    size_t n;
+    struct policy_rule rules[POLICY_RULES_MAX];
+    uint8_t rules_sha256[32];    /* for the permit item */
+};
+/* policy_judge_certificate evaluates every rule; never fails: what cannot be read is a failed rule. */
+void policy_judge_certificate(const struct policy_bundle *b, const struct policy_facts *f,
+                              struct policy_verdict *out);
+
+struct policy_crl_facts {
+    const struct policy_issuer *issuer;
+    uint32_t shard;
+    uint64_t number;
+    int64_t this_update_s, next_update_s, now_s;
+};
+void policy_judge_crl(const struct policy_bundle *b, const struct policy_crl_facts *f,
+                      struct policy_verdict *out);
+
+#endif
