@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #define LOG_LINE_MAX 4096
+#define LOG_TAIL 512 /* values are cut this far before the end, so that later short pairs still fit */
 
 static char log_process[64] = "?";
 static char log_instance[64];
@@ -47,10 +48,10 @@ static void line_raw(struct line *l, const char *s, size_t n)
     l->len += n;
 }
 
-static void line_json_string(struct line *l, const char *s)
+static void line_json_string(struct line *l, const char *s, size_t limit)
 {
     line_raw(l, "\"", 1);
-    for (; *s != '\0' && l->len < sizeof l->text - 64; s++) {
+    for (; *s != '\0' && l->len < limit; s++) {
         unsigned char c = (unsigned char)*s;
         char escape[8];
         if (c == '"' || c == '\\') {
@@ -69,11 +70,14 @@ static void line_json_string(struct line *l, const char *s)
 
 static void line_pair(struct line *l, const char *key, const struct log_kv *kv)
 {
+    if (l->len + strlen(key) > sizeof l->text - 64) {
+        return; /* a pair is left out whole rather than broken */
+    }
     line_raw(l, ",", 1);
-    line_json_string(l, key);
+    line_json_string(l, key, sizeof l->text - 48);
     line_raw(l, ":", 1);
     if (kv->str != NULL) {
-        line_json_string(l, kv->str);
+        line_json_string(l, kv->str, sizeof l->text - LOG_TAIL);
     } else {
         char num[32];
         int n = snprintf(num, sizeof num, "%" PRId64, kv->num);

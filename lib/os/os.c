@@ -134,15 +134,16 @@ enum chancery_err os_file_write_atomic(const char *path, struct slice content, u
     }
     int fd = mkostemp(temp, O_CLOEXEC);
     if (fd < 0) {
-        return file_diag(diag, "create beside", path);
+        (void)file_diag(diag, "create beside", path);
+        return CH_IO;
     }
     bool good = write_all(fd, content) == CH_OK && fchmod(fd, (mode_t)mode) == 0 && fsync(fd) == 0;
     good = close(fd) == 0 && good;
     good = good && rename(temp, path) == 0;
     if (!good) {
-        enum chancery_err err = file_diag(diag, "write", path);
+        (void)file_diag(diag, "write", path);
         (void)unlink(temp);
-        return err == CH_NOT_FOUND ? CH_IO : err;
+        return CH_IO;
     }
     return sync_parent(path) == CH_OK ? CH_OK : file_diag(diag, "sync the folder of", path);
 }
