@@ -1,0 +1,35 @@
+/* Private to lib/crypto: OpenSSL objects fetched once, and the key's content. */
+#ifndef CHANCERY_CRYPTO_INT_H
+#define CHANCERY_CRYPTO_INT_H
+
+#include <stdatomic.h>
+
+#include <openssl/evp.h>
+
+#include "crypto/alg.h"
+
+struct crypto_public {
+    atomic_uint refs;
+    enum crypto_key_type type;
+    unsigned bits;
+    EVP_PKEY *pkey;
+    struct slice rsa_n, rsa_e; /* into spki */
+    uint8_t spki_sha256[32];
+    size_t spki_len;
+    uint8_t spki[];
+};
+
+/* crypto_md is the digest fetched once per process; ends the process when OpenSSL has none (a
+ * broken installation: nothing here can work). NULL for CRYPTO_HASH_NONE. */
+const EVP_MD *crypto_md(enum crypto_hash h);
+
+/* crypto_rsa_check judges modulus and exponent (unsigned octets). */
+enum chancery_err crypto_rsa_check(struct slice n, struct slice e, struct diag *diag) MUST_CHECK;
+
+/* crypto_rsa_pkey makes the OpenSSL key; CH_CRYPTO. */
+enum chancery_err crypto_rsa_pkey(struct slice n, struct slice e, EVP_PKEY **out) MUST_CHECK;
+
+/* crypto_bit_length of unsigned big-endian octets. */
+unsigned crypto_bit_length(struct slice big_endian);
+
+#endif
