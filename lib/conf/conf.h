@@ -1,7 +1,7 @@
 /* Strict YAML configuration: a typed tree with file, line and column on every error.
  *
- * Subset: block and flow mappings, sequences, scalars. Refused: anchors, aliases, tags, duplicate keys,
- * several documents, NUL, invalid UTF-8, nesting deeper than 16, more than 200,000 nodes, files over
+ * Subset: block and flow mappings, sequences, scalars. Refused: anchors, aliases, tags, directives,
+ * duplicate keys, several documents, empty plain values, NUL, invalid UTF-8, nesting deeper than 16, more than 200,000 nodes, files over
  * 4 MiB. Every key must be asked for: conf_finish reports those nobody took, with the nearest known
  * name as a suggestion. Nodes are owned by the document and immutable but for the "taken" mark, so a
  * document is read by one thread. */
@@ -49,6 +49,8 @@ enum chancery_err conf_bool(const struct conf_node *map, const char *key, enum c
 enum chancery_err conf_duration_s(const struct conf_node *map, const char *key, enum conf_need need,
                                   int64_t min_s, int64_t max_s, int64_t *out,
                                   struct diag *diag) MUST_CHECK;
+enum chancery_err conf_size(const struct conf_node *map, const char *key, enum conf_need need,
+                            int64_t min, int64_t max, int64_t *out, struct diag *diag) MUST_CHECK;
 enum chancery_err conf_map(const struct conf_node *map, const char *key, enum conf_need need,
                            const struct conf_node **out, struct diag *diag) MUST_CHECK;
 enum chancery_err conf_list(const struct conf_node *map, const char *key, enum conf_need need,
