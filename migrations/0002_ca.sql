@@ -7,11 +7,11 @@ CREATE TABLE ca.issuer (
     issuer_id       text PRIMARY KEY CHECK (issuer_id ~ '^[a-z0-9][a-z0-9-]{0,62}$'),
     certificate_der bytea NOT NULL,
     spki_sha256     bytea NOT NULL UNIQUE CHECK (octet_length(spki_sha256) = 32),
-    shards          integer NOT NULL CHECK (shards BETWEEN 1 AND 65536),
+    shards          integer NOT NULL CHECK (shards BETWEEN 0 AND 65536),
     added_at_s      bigint NOT NULL
 );
 COMMENT ON TABLE ca.issuer IS
-    'Issuers this installation has ever used. A row never changes: shards are fixed before the first certificate.';
+    'Issuers this installation has ever used. A row never changes: shards are fixed before the first certificate; 0: complete CRLs (a root).';
 
 CREATE TABLE ca.instance (
     epoch         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -158,7 +158,7 @@ CREATE TRIGGER no_delete BEFORE DELETE OR TRUNCATE ON ca.issuance
 
 CREATE TABLE ca.crl_head (
     issuer_id        text NOT NULL REFERENCES ca.issuer,
-    shard            integer NOT NULL CHECK (shard >= -1),
+    shard            integer NOT NULL CHECK (shard >= 0),
     signed_number    bigint NOT NULL DEFAULT 0,
     reserved_number  bigint NOT NULL DEFAULT 0,
     reserved_until_s bigint NOT NULL DEFAULT 0,
@@ -169,7 +169,7 @@ CREATE TABLE ca.crl_head (
 COMMENT ON TABLE ca.crl_head IS
     'Compare-and-swap point of one CRL series: the row is locked, signed_number compared with the caller''s '
     'previous_number, reserved_number set, and after the signature signed_number and this_update_s. Numbers and '
-    'thisUpdate never fall. Shard -1: the complete CRL of an issuer without shards.';
+    'thisUpdate never fall. An issuer with 0 shards has one complete CRL under shard 0.';
 
 CREATE FUNCTION ca.crl_head_forward() RETURNS trigger
     LANGUAGE plpgsql SET search_path = pg_catalog AS $$

@@ -79,6 +79,10 @@ uint64_t db_affected(const struct db_result *r);
 bool db_is_null(const struct db_result *r, size_t row, size_t col);
 int64_t db_int(const struct db_result *r, size_t row, size_t col);     /* int2/int4/int8/bool */
 struct slice db_bytes(const struct db_result *r, size_t row, size_t col); /* bytea, text; valid with r */
+/* db_array reads a one-dimensional text[] or bytea[] into `out` (borrowed from r; NULL elements have
+ * ptr NULL). CH_LIMIT when it holds more than `cap`, CH_INVALID when it has more dimensions. */
+enum chancery_err db_array(const struct db_result *r, size_t row, size_t col, struct slice *out,
+                           size_t cap, size_t *out_n) MUST_CHECK;
 void db_result_free(struct db_result *r);
 
 /* ---- pipeline ----
@@ -109,7 +113,9 @@ struct db_tx_opts {
 enum chancery_err db_tx(struct db_pool *pool, const struct db_tx_opts *opts, db_tx_fn *fn, void *ctx,
                         struct diag *diag) MUST_CHECK;
 
-/* db_cursor reads a large result in constant memory inside a transaction: calls `row` per row. */
+/* db_each reads a large result in constant memory: calls `row` per row, which may run other statements
+ * on `conn`. Only inside a transaction (CH_PRECONDITION otherwise). The first error of `row` ends it and
+ * is returned. */
 typedef enum chancery_err db_row_fn(void *ctx, const struct db_result *r, size_t row);
 enum chancery_err db_each(struct db_conn *conn, const char *sql, const struct db_param *params,
                           size_t n_params, db_row_fn *row, void *ctx, struct diag *diag) MUST_CHECK;
