@@ -76,7 +76,7 @@ struct permit_item {
     enum permit_verdict verdict;
     uint8_t issuer_spki_sha256[PERMIT_DIGEST];
     uint8_t tbs_sha256[PERMIT_DIGEST];
-    uint8_t request_digest[PERMIT_DIGEST]; /* zero for a CRL */
+    uint8_t request_digest[PERMIT_DIGEST]; /* zero for a CRL, and where a refused request has none */
     uint8_t rules_sha256[PERMIT_DIGEST];   /* of the rule results, in order */
     uint32_t crl_shard;                    /* CRL only, else zero */
     uint64_t crl_number;
@@ -102,7 +102,7 @@ void permit_root(const struct slice *items, size_t n, uint8_t out[PERMIT_DIGEST]
 
 /* permit_check verifies signature bytes over the permit with any of the pinned keys, its expiry at now_s,
  * and its root over all items; then reads item `index`s on demand with permit_item_read. Rules
- * "permit.signature", "permit.expired", "permit.root", "permit.items". */
+ * "permit.signature", "permit.expired", "permit.life", "permit.root", "permit.items". */
 struct crypto_public;
 enum chancery_err permit_check(struct slice permit_bytes, struct slice signature,
                                struct crypto_public *const *keys, size_t n_keys,
