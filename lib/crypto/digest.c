@@ -5,7 +5,7 @@
 
 #include <openssl/err.h>
 
-#include "crypto/int.h"
+#include "crypto/public_int.h"
 
 struct hash_row {
     enum crypto_hash hash;

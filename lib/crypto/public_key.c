@@ -11,7 +11,7 @@
 #include <openssl/err.h>
 #include <openssl/params.h>
 
-#include "crypto/int.h"
+#include "crypto/public_int.h"
 #include "der/der.h"
 
 struct curve {

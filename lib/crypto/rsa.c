@@ -3,7 +3,7 @@
 #include <openssl/err.h>
 #include <openssl/params.h>
 
-#include "crypto/int.h"
+#include "crypto/public_int.h"
 
 #define RSA_BITS_MIN 512    /* readable, so that policy can refuse it by name; below is not RSA */
 #define RSA_BITS_MAX 16384  /* OpenSSL's own limit for verification */

@@ -3,7 +3,7 @@
 #include <openssl/err.h>
 #include <openssl/rsa.h>
 
-#include "crypto/int.h"
+#include "crypto/public_int.h"
 #include "der/der.h"
 
 static bool is_pss(enum crypto_alg a)

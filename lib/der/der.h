@@ -39,6 +39,11 @@ static inline uint8_t der_peek_tag(const struct der_reader *r)
     return r->rest.len == 0 ? 0 : r->rest.ptr[0];
 }
 
+/* der_peek_header reads tag and length of the element at the start of `s`, which may be cut off: CH_END
+ * when more octets are needed to know them, CH_MALFORMED when they are not DER. For streams. */
+enum chancery_err der_peek_header(struct slice s, uint8_t *out_tag, size_t *out_header,
+                                  size_t *out_content) MUST_CHECK;
+
 /* der_next reads any element; der_expect one with `tag`; CH_MALFORMED otherwise. */
 enum chancery_err der_next(struct der_reader *r, struct der_value *out) MUST_CHECK;
 enum chancery_err der_expect(struct der_reader *r, uint8_t tag, struct der_value *out) MUST_CHECK;

@@ -18,28 +18,30 @@ static bool universal_form_ok(uint8_t tag)
     return number != 0 && constructed == wants;
 }
 
-/* Reads the length octets at `at`; on CH_OK *out_len is the content length and *out_used the octets
- * read. */
-static enum chancery_err read_length(struct slice s, size_t at, size_t *out_len, size_t *out_used)
+/* Reads the length octets at the start of `s`; on CH_OK *out_len is the content length and
+ * *out_used the octets read. CH_END when they are cut off. */
+static enum chancery_err read_length(struct slice s, size_t *out_len, size_t *out_used)
 {
-    if (at >= s.len) {
-        return CH_MALFORMED;
+    if (s.len == 0) {
+        return CH_END;
     }
-    uint8_t first = s.ptr[at];
+    uint8_t first = s.ptr[0];
     if (first < 0x80) {
         *out_len = first;
         *out_used = 1;
         return CH_OK;
     }
-    size_t octets = first & 0x7f;
     /* X.690 10.1: definite form, fewest octets. */
-    if (octets == 0 || octets > DER_LENGTH_OCTETS_MAX || octets > s.len - at - 1 ||
-        s.ptr[at + 1] == 0) {
+    size_t octets = first & 0x7f;
+    if (octets == 0 || octets > DER_LENGTH_OCTETS_MAX || (s.len > 1 && s.ptr[1] == 0)) {
         return CH_MALFORMED;
     }
+    if (octets > s.len - 1) {
+        return CH_END;
+    }
     size_t len = 0;
-    for (size_t i = 0; i < octets; i++) {
-        len = len << 8 | s.ptr[at + 1 + i];
+    for (size_t i = 1; i <= octets; i++) {
+        len = len << 8 | s.ptr[i];
     }
     if (len < 0x80) {
         return CH_MALFORMED;
@@ -49,19 +51,32 @@ static enum chancery_err read_length(struct slice s, size_t at, size_t *out_len,
     return CH_OK;
 }
 
-enum chancery_err der_next(struct der_reader *r, struct der_value *out)
+enum chancery_err der_peek_header(struct slice s, uint8_t *out_tag, size_t *out_header,
+                                  size_t *out_content)
 {
-    struct slice s = r->rest;
-    if (s.len < 2 || (s.ptr[0] & 0x1f) == 0x1f || !universal_form_ok(s.ptr[0])) {
+    if (s.len == 0) {
+        return CH_END;
+    }
+    if ((s.ptr[0] & 0x1f) == 0x1f || !universal_form_ok(s.ptr[0])) {
         return CH_MALFORMED;
     }
     size_t len, used;
-    TRY(read_length(s, 1, &len, &used));
-    size_t header = 1 + used;
-    if (len > s.len - header) {
+    TRY(read_length(slice_of(s.ptr + 1, s.len - 1), &len, &used));
+    *out_tag = s.ptr[0];
+    *out_header = 1 + used;
+    *out_content = len;
+    return CH_OK;
+}
+
+enum chancery_err der_next(struct der_reader *r, struct der_value *out)
+{
+    struct slice s = r->rest;
+    uint8_t tag;
+    size_t header, len;
+    if (der_peek_header(s, &tag, &header, &len) != CH_OK || len > s.len - header) {
         return CH_MALFORMED;
     }
-    out->tag = s.ptr[0];
+    out->tag = tag;
     out->content = slice_of(s.ptr + header, len);
     out->whole = slice_of(s.ptr, header + len);
     r->rest = slice_of(s.ptr + header + len, s.len - header - len);

@@ -68,6 +68,10 @@ struct x509_rdn {
     struct slice oid;
     struct slice value; /* UTF-8 */
 };
+/* x509_name_read gives every attribute in order (of a multi-valued RDN each), values as UTF-8 in `arena`,
+ * OIDs pointing into `name_der`. CH_MALFORMED, CH_LIMIT, CH_UNSUPPORTED (a value that is no string). */
+enum chancery_err x509_name_read(struct slice name_der, struct arena *arena, struct x509_rdn **out,
+                                 size_t *out_n) MUST_CHECK;
 /* x509_name_write appends a Name DER of single-valued RDNs: PrintableString for countryName and
  * serialNumber, IA5String for domainComponent and emailAddress, UTF8String else. Checks upper bounds
  * (RFC 5280 A.1). */

@@ -1,6 +1,6 @@
 /* Private to lib/crypto: OpenSSL objects fetched once, and the key's content. */
-#ifndef CHANCERY_CRYPTO_INT_H
-#define CHANCERY_CRYPTO_INT_H
+#ifndef CHANCERY_CRYPTO_PUBLIC_INT_H
+#define CHANCERY_CRYPTO_PUBLIC_INT_H
 
 #include <stdatomic.h>
 
