@@ -1,0 +1,262 @@
+#!/usr/bin/python3
+"""Compromised processes. This test holds the identity of `ca` (and, for statements, registration's token) and talks to policy
+and signer itself: altered bytes, skipped, replayed, foreign and wrong-purpose permits are refused, and each refusal is
+in the log. The formats are written by tests/support/formats.py from docs/ISSUANCE.md, not by our C code."""
+import hashlib
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+import uuid
+
+import grpc
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+import formats
+from stack import SOFTHSM, Stack, error_detail, make_csr, pb
+
+stack = None
+USER = "operator"
+
+
+def setUpModule():
+    global stack
+    stack = Stack()
+    stack.__enter__()
+
+
+def tearDownModule():
+    stack.__exit__(None)
+
+
+def sign_statement(data):
+    """ECDSA signature by registration's statement key, in its token."""
+    folder = stack.path("tokens", "registration")
+    with open(os.path.join(folder, "pin"), encoding="ascii") as f:
+        pin = f.read().strip()
+    with tempfile.TemporaryDirectory() as d:
+        source, target = os.path.join(d, "in"), os.path.join(d, "out")
+        with open(source, "wb") as f:
+            f.write(data)
+        subprocess.run(["pkcs11-tool", "--module", SOFTHSM, "--token-label", "chancery-registration", "--login", "--pin", "env:TEST_PIN", "--sign",
+                        "--label", "statement", "--mechanism", "ECDSA-SHA256", "--signature-format", "openssl", "-i", source, "-o", target],
+                       check=True, capture_output=True, timeout=30,
+                       env=dict(os.environ, SOFTHSM2_CONF=os.path.join(folder, "softhsm2.conf"), TEST_PIN=pin))
+        with open(target, "rb") as f:
+            return f.read()
+
+
+class Attack(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.common, _ = pb("common")
+        cls.reg_messages, cls.registration = stack.stub("registration", identity=USER)
+        cls.policy_messages, cls.policy = stack.stub("policy", identity="ca")
+        cls.signer_messages, cls.signer = stack.stub("signer", identity="ca")
+        cls.host = "attack.example.test"
+        cls.key, cls.csr = make_csr(cls.host)
+        cls.certificate = cls.registration.Enroll(cls.reg_messages.EnrollRequest(
+            profile="web", pkcs10=cls.csr, idempotency_key=str(uuid.uuid4())), timeout=20).certificate
+
+    def tbs(self):
+        """A TBS as ca would write it: the issued one with a fresh serial of the same shard."""
+        parsed = x509.load_der_x509_certificate(self.certificate.der)
+        serial = self.certificate.serial
+        return parsed.tbs_certificate_bytes.replace(serial, serial[:4] + os.urandom(12), 1)
+
+    def request(self, host=None):
+        csr = x509.load_der_x509_csr(self.csr)
+        spki = csr.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+        return self.common.Request(
+            request_id=os.urandom(16), tenant="default", profile="web", requester=self.certificate.requester,
+            spki_sha256=hashlib.sha256(spki).digest(), subject_der=csr.subject.public_bytes(),
+            sans=[self.common.San(type=3, value=(host or self.host).encode())],
+            evidence=self.common.Evidence(protocol="grpc", caller=self.certificate.requester, proof="pkcs10",
+                                          proof_sha256=hashlib.sha256(self.csr).digest()))
+
+    def permit(self, tbs, request=None, statement=None, signature=None):
+        request = request or self.request()
+        statement = statement or formats.statement([formats.request_digest(request)])
+        item = self.policy_messages.PermitItem(certificate=self.policy_messages.CertificateItem(
+            request=request, issuer_id=self.certificate.issuer_id, tbs=tbs))
+        return self.policy.Permit(self.policy_messages.PermitRequest(
+            statement=statement, statement_signature=signature or sign_statement(statement), items=[item]), timeout=10)
+
+    def sign(self, permit, tbs, **changes):
+        m = self.signer_messages
+        request = m.SignBatchRequest(permit=permit.permit, permit_signature=permit.permit_signature,
+                                     permit_items=[i.item for i in permit.items], items=[m.SignItem(permit_index=0, tbs=tbs)])
+        for name, value in changes.items():
+            if isinstance(value, list):
+                del getattr(request, name)[:]
+                getattr(request, name).extend(value)
+            else:
+                setattr(request, name, value)
+        return self.signer.SignBatch(request, timeout=10)
+
+    def assert_refused(self, call, rule):
+        """The signer refuses by item or as a whole, gives no signature, and the refusal is in the log."""
+        first = int(stack.log_entries()[-1][0]) + 1
+        try:
+            result = call()
+            result = result.items[0] if hasattr(result, "items") else result.result
+            self.assertEqual(result.signature, b"")
+            detail = result.error
+        except grpc.RpcError as e:
+            detail = error_detail(e)
+            self.assertIsNotNone(detail, e.details())
+        self.assertIn(rule, detail.rule, f"{detail}")
+        until = time.monotonic() + 5
+        while True:
+            found = [leaf for _, leaf in stack.log_entries(first) if "refus" in leaf["action"] and rule in str(leaf["f"])]
+            if found:
+                return
+            self.assertLess(time.monotonic(), until, f"no refusal with {rule} in the log")
+            time.sleep(0.1)
+
+    # ---- control: the honest cycle works by hand ----
+
+    def test_honest_permit_is_signed_and_logged(self):
+        tbs = self.tbs()
+        permit = self.permit(tbs)
+        self.assertEqual(permit.items[0].verdict, self.common.OUTCOME_PASS, permit.items[0].rules)
+        self.assertEqual(formats.read_item(permit.items[0].item)["tbs"], hashlib.sha256(tbs).digest())
+        result = self.sign(permit, tbs).items[0]
+        self.assertEqual(result.error.code, "")
+        x509.load_der_x509_certificate(self.certificate.chain_der[0]).public_key().verify(
+            result.signature, tbs, ec.ECDSA(hashes.SHA256()))
+        entries = dict(stack.log_entries(result.intent_index))
+        self.assertEqual(entries[result.intent_index]["action"], "intent")
+        self.assertEqual(entries[result.result_index]["action"], "result")
+
+    # ---- a compromised ca ----
+
+    def test_one_altered_byte(self):
+        tbs = self.tbs()
+        permit = self.permit(tbs)
+        altered = tbs.replace(self.host.encode(), b"x" + self.host.encode()[1:])
+        self.assertNotEqual(tbs, altered)
+        self.assert_refused(lambda: self.sign(permit, altered), "tbs")
+
+    def test_no_permit(self):
+        tbs = self.tbs()
+        permit = self.permit(tbs)
+        self.assert_refused(lambda: self.sign(permit, tbs, permit=b"", permit_signature=b""), "permit")
+        self.assert_refused(lambda: self.sign(permit, tbs, permit_signature=permit.permit_signature[:-1] + bytes([permit.permit_signature[-1] ^ 1])),
+                            "permit.signature")
+
+    def test_replayed_permit(self):
+        tbs = self.tbs()
+        permit = self.permit(tbs)
+        self.assertEqual(self.sign(permit, tbs).items[0].error.code, "")
+        self.assert_refused(lambda: self.sign(permit, tbs), "permit")
+
+    def test_replay_within_one_call(self):
+        tbs = self.tbs()
+        permit = self.permit(tbs)
+        m = self.signer_messages
+        try:
+            answer = self.sign(permit, tbs, items=[m.SignItem(permit_index=0, tbs=tbs), m.SignItem(permit_index=0, tbs=tbs)])
+            self.assertLessEqual(len([i for i in answer.items if i.signature]), 1)
+        except grpc.RpcError as e:
+            self.assertIn(e.code().name, ("INVALID_ARGUMENT", "FAILED_PRECONDITION"))
+
+    def test_items_swapped_under_the_signature(self):
+        tbs, other = self.tbs(), self.tbs()
+        permit, second = self.permit(tbs), self.permit(other)
+        self.assert_refused(lambda: self.sign(permit, other, permit_items=[second.items[0].item]), "permit.root")
+
+    def test_refused_item_is_not_signed(self):
+        tbs = self.tbs().replace(self.host.encode(), b"y" + self.host.encode()[1:])
+        permit = self.permit(tbs)
+        self.assertEqual(permit.items[0].verdict, self.common.OUTCOME_FAIL)
+        self.assert_refused(lambda: self.sign(permit, tbs), "verdict")
+
+    def test_permit_for_another_issuer(self):
+        """The permit names another issuer key; the signer signs with that key only, so the bytes that name our issuer get
+        none. Here: an item whose issuer hash is altered no longer matches the root."""
+        tbs = self.tbs()
+        permit = self.permit(tbs)
+        item = bytearray(permit.items[0].item)
+        item[len(b"chancery/permit-item/v1\n") + 2] ^= 1
+        self.assert_refused(lambda: self.sign(permit, tbs, permit_items=[bytes(item)]), "permit.root")
+
+    def crl_permit(self, tbs_sha256):
+        now = int(time.time())
+        item = self.policy_messages.PermitItem(crl=self.policy_messages.CrlItem(
+            issuer_id=self.certificate.issuer_id, shard=0, number=1 << 40, this_update_s=now, next_update_s=now + 86400, tbs_sha256=tbs_sha256))
+        permit = self.policy.Permit(self.policy_messages.PermitRequest(items=[item]), timeout=10)
+        self.assertEqual(permit.items[0].verdict, self.common.OUTCOME_PASS, permit.items[0].rules)
+        return permit
+
+    def sign_crl(self, permit, tbs):
+        m = self.signer_messages
+        header = m.SignCrlHeader(permit=permit.permit, permit_signature=permit.permit_signature,
+                                 permit_items=[i.item for i in permit.items], permit_index=0)
+        return self.signer.SignCrl(iter([m.SignCrlRequest(header=header), m.SignCrlRequest(chunk=tbs)]), timeout=10)
+
+    def test_crl_permit_never_signs_a_certificate(self):
+        tbs = self.tbs()
+        permit = self.crl_permit(hashlib.sha256(tbs).digest())
+        self.assert_refused(lambda: self.sign_crl(permit, tbs), "tbs")
+        self.assert_refused(lambda: self.sign(permit, tbs), "purpose")
+
+    def test_crl_permit_never_signs_a_v1_certificate(self):
+        tbs = self.tbs()
+        # Drop the [0] version and the extensions: what remains is a v1 TBSCertificate.
+        self.assertEqual(tbs[0], 0x30)
+        body = tbs[4:] if tbs[1] == 0x82 else tbs[3:]
+        body = body[5:]
+        parts, rest = [], body
+        while rest:
+            head = 2 if rest[1] < 0x80 else 2 + (rest[1] & 0x7F)
+            length = rest[1] if rest[1] < 0x80 else int.from_bytes(rest[2:head], "big")
+            parts.append(rest[:head + length])
+            rest = rest[head + length:]
+        body = b"".join(p for p in parts if p[0] != 0xA3)
+        v1 = b"\x30\x82" + len(body).to_bytes(2, "big") + body
+        permit = self.crl_permit(hashlib.sha256(v1).digest())
+        self.assert_refused(lambda: self.sign_crl(permit, v1), "tbs")
+
+    def test_certificate_permit_never_signs_a_crl(self):
+        tbs = self.tbs()
+        permit = self.permit(tbs)
+        self.assert_refused(lambda: self.sign_crl(permit, tbs), "purpose")
+
+    # ---- a ca that invents evidence ----
+
+    def test_policy_refuses_a_request_nobody_stated(self):
+        tbs = self.tbs()
+        request, other = self.request(), self.request()
+        statement = formats.statement([formats.request_digest(other)])
+        try:
+            permit = self.permit(tbs, request=request, statement=statement)
+            self.assertEqual(permit.items[0].verdict, self.common.OUTCOME_FAIL)
+        except grpc.RpcError as e:
+            self.assertIn(e.code().name, ("INVALID_ARGUMENT", "FAILED_PRECONDITION", "PERMISSION_DENIED"))
+
+    def test_policy_refuses_a_forged_or_old_statement(self):
+        tbs, request = self.tbs(), self.request()
+        digest = formats.request_digest(request)
+        good = formats.statement([digest])
+        forged = bytearray(sign_statement(good))
+        forged[-1] ^= 1
+        for statement, signature in ((good, bytes(forged)), (good, b""), (formats.statement([digest], life=-10), None)):
+            with self.assertRaises(grpc.RpcError) as caught:
+                self.permit(tbs, request=request, statement=statement, signature=signature)
+            self.assertIn(caught.exception.code().name, ("INVALID_ARGUMENT", "FAILED_PRECONDITION", "PERMISSION_DENIED", "UNAUTHENTICATED"))
+
+    def test_only_ca_may_ask(self):
+        for identity in (USER, "registration", "policy", "revocation"):
+            messages, signer = stack.stub("signer", identity=identity)
+            with self.assertRaises(grpc.RpcError) as caught:
+                signer.SignBatch(messages.SignBatchRequest(), timeout=10)
+            self.assertEqual(caught.exception.code().name, "PERMISSION_DENIED", identity)
+
+
+if __name__ == "__main__":
+    sys.exit(unittest.main(verbosity=2))
