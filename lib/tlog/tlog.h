@@ -34,7 +34,8 @@ void tlog_root(const struct tlog_hash *leaves, size_t n, struct tlog_hash *out);
 /* Reads hash number `index` of tree level `level` (level 0: leaf hashes; perfect subtrees only). */
 typedef enum chancery_err tlog_node_fn(void *ctx, unsigned level, uint64_t index, struct tlog_hash *out);
 
-/* tlog_prove_inclusion / tlog_prove_consistency: RFC 6962 2.1.1, 2.1.2. */
+/* tlog_prove_inclusion / tlog_prove_consistency: RFC 6962 2.1.1, 2.1.2. CH_INVALID (index not below size, old
+ * above new), CH_LIMIT (consistency of trees over 2^63), or what `node` returned. */
 enum chancery_err tlog_prove_inclusion(uint64_t index, uint64_t size, tlog_node_fn *node, void *ctx,
                                        struct tlog_hash proof[TLOG_PROOF_MAX], size_t *out_n) MUST_CHECK;
 enum chancery_err tlog_prove_consistency(uint64_t old_size, uint64_t size, tlog_node_fn *node, void *ctx,
@@ -73,7 +74,7 @@ struct tlog_key {                  /* a verifier or signer key of a note */
 enum chancery_err tlog_key_id(const struct tlog_key *k, uint8_t out[4]) MUST_CHECK;
 /* tlog_vkey appends the text form name+hex+base64. */
 enum chancery_err tlog_vkey(const struct tlog_key *k, struct buf *out) MUST_CHECK;
-/* tlog_note_add_signature appends one signature line. */
+/* tlog_note_add_signature appends one signature line; `note` already holds the text and the empty line. */
 enum chancery_err tlog_note_add_signature(const struct tlog_key *k, struct slice signature,
                                           struct buf *note) MUST_CHECK;
 /* tlog_checkpoint_open reads a signed checkpoint and verifies: every key of `keys` must have exactly one
