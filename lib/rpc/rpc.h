@@ -112,9 +112,10 @@ bool rpc_cancelled(const struct rpc_call *call);
 /* rpc_send writes one message of a server stream; CH_CANCELLED when the peer is gone. */
 enum chancery_err rpc_send(struct rpc_call *call, const ProtobufCMessage *m) MUST_CHECK;
 
-/* rpc_recv reads the next message of a client stream into the arena (reset of the arena is the
- * handler's choice: rpc_recv_reset first frees the previous message); CH_END after the last. */
+/* rpc_recv reads the next message of a client stream; CH_END after the last. Messages stay valid until
+ * rpc_recv_reset or the call's end: a handler of long streams calls it when it is done with one. */
 enum chancery_err rpc_recv(struct rpc_call *call, ProtobufCMessage **out) MUST_CHECK;
+void rpc_recv_reset(struct rpc_call *call);
 
 /* rpc_defer: the unary handler will return CH_OK now and someone calls rpc_finish exactly once later;
  * call, request and response stay valid until then. */
@@ -141,7 +142,9 @@ enum chancery_err rpc_channel_new(const char *target, const struct rpc_channel_o
 void rpc_channel_free(struct rpc_channel *c);
 
 /* rpc_call_unary calls and waits. `out` lives in `arena`. On failure `diag` gets the server's
- * detail; CH_UNAVAILABLE also when the peer's identity is wrong. timeout_ms > 0 is required. */
+ * detail; CH_UNAVAILABLE also when the peer's identity is wrong. timeout_ms > 0 is required.
+ * A connection that dies while the call is out: CH_UNKNOWN (the peer may have acted), for methods in
+ * `idempotent` CH_UNAVAILABLE. Never reached the peer, or the peer itself says so: CH_UNAVAILABLE. */
 enum chancery_err rpc_call_unary(struct rpc_channel *c, const ProtobufCServiceDescriptor *sd,
                                  const char *method, const ProtobufCMessage *in,
                                  unsigned timeout_ms, struct arena *arena, ProtobufCMessage **out,
