@@ -1,10 +1,10 @@
 /* Connections: accounting, the limit, and deadlines that the library does not have.
  *
- * The library offers no hook for "a connection began". Its bufferevent factory is called at accept; the
- * event made here is activated at once, runs before any byte of the new socket is read, and learns the
- * connection object from the bufferevent's callback argument. From then on the same event is the
- * deadline timer: a peer that has not sent a whole request in idle_s, or does not take its answer at a
- * sane rate, is closed. (The library's own timeouts restart with every octet.) */
+ * The library offers no hook for "a connection began". Its bufferevent factory is called at accept;
+ * the event made here is activated at once, runs before any byte of the new socket is read, and
+ * learns the connection object from the bufferevent's callback argument. From then on the same
+ * event is the deadline timer: a peer that has not sent a whole request in idle_s, or does not take
+ * its answer at a sane rate, is closed. (The library's own timeouts restart with every octet.) */
 #include <stdlib.h>
 
 #include "http/http_int.h"

@@ -57,9 +57,12 @@ int64_t http_date_parse(struct slice s)
             return -1;
         }
     }
-    struct tm tm = {.tm_mday = digits(s, 5, 2), .tm_mon = name_index(s, 8, months, 12),
-                    .tm_year = digits(s, 12, 4) - 1900, .tm_hour = digits(s, 17, 2),
-                    .tm_min = digits(s, 20, 2), .tm_sec = digits(s, 23, 2)};
+    struct tm tm = {.tm_mday = digits(s, 5, 2),
+                    .tm_mon = name_index(s, 8, months, 12),
+                    .tm_year = digits(s, 12, 4) - 1900,
+                    .tm_hour = digits(s, 17, 2),
+                    .tm_min = digits(s, 20, 2),
+                    .tm_sec = digits(s, 23, 2)};
     int day = name_index(s, 0, days, 7);
     if (day < 0 || tm.tm_mday < 1 || tm.tm_mday > 31 || tm.tm_mon < 0 || tm.tm_year < 70 ||
         tm.tm_hour < 0 || tm.tm_hour > 23 || tm.tm_min < 0 || tm.tm_min > 59 || tm.tm_sec < 0 ||

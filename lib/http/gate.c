@@ -154,7 +154,8 @@ void http_scan_add(struct http_scan *scan, struct slice octets)
     }
 }
 
-static bool refuse(struct http_gate_verdict *out, int status, const char *rule, const char *reference)
+static bool refuse(struct http_gate_verdict *out, int status, const char *rule,
+                   const char *reference)
 {
     *out = (struct http_gate_verdict){status, rule, reference};
     return false;
@@ -224,8 +225,7 @@ static bool check_framing(const struct http_gate_input *in, const struct framing
     if (fr->length != NULL && !is_digits(fr->length->value)) {
         return refuse(out, 400, "http.content-length.value", "RFC 9112 6.3");
     }
-    if (fr->encoding != NULL &&
-        (!name_is(fr->encoding->value, "chunked") || in->minor == 0)) {
+    if (fr->encoding != NULL && (!name_is(fr->encoding->value, "chunked") || in->minor == 0)) {
         return refuse(out, 400, "http.transfer-encoding.value", "RFC 9112 6.1");
     }
     if (in->method != HTTP_POST &&

@@ -1,5 +1,5 @@
-/* Private to lib/http: loops, connections, requests. Everything here is touched by its loop's thread
- * only, but for what stands under http_loop.lock. */
+/* Private to lib/http: loops, connections, requests. Everything here is touched by its loop's
+ * thread only, but for what stands under http_loop.lock. */
 #ifndef CHANCERY_HTTP_HTTP_INT_H
 #define CHANCERY_HTTP_HTTP_INT_H
 

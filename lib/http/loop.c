@@ -1,7 +1,8 @@
-/* One loop: event base, HTTP object, listener and thread. Loops share nothing but the server's limits.
+/* One loop: event base, HTTP object, listener and thread. Loops share nothing but the server's
+ * limits.
  *
- * Answers of other threads are pushed under the lock and an eventfd wakes the loop. A loop outlives the
- * server while a deferred request still points to it (reference count). */
+ * Answers of other threads are pushed under the lock and an eventfd wakes the loop. A loop outlives
+ * the server while a deferred request still points to it (reference count). */
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -9,10 +10,11 @@
 
 #include "http/http_int.h"
 
-#define HEADER_SLACK 4      /* the library's own limit is this much wider: within it we answer 431 */
+#define HEADER_SLACK 4 /* the library's own limit is this much wider: within it we answer 431 */
 #define ACCEPT_RETRY_MS 100 /* after accept failed (no descriptors left) */
 
-static _Thread_local struct http_loop *loop_here; /* for the one callback without an argument of ours */
+static _Thread_local struct http_loop
+    *loop_here; /* for the one callback without an argument of ours */
 
 static void begin_drain(struct http_loop *l)
 {
@@ -150,10 +152,9 @@ static enum chancery_err make_http(struct http_loop *l)
 /* Takes listen_fd over once the listener exists. */
 static enum chancery_err make_listener(struct http_loop *l, int listen_fd)
 {
-    l->listener = evconnlistener_new(l->base, NULL, NULL,
-                                     LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC |
-                                         LEV_OPT_DISABLED,
-                                     1024, listen_fd);
+    l->listener = evconnlistener_new(
+        l->base, NULL, NULL, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_DISABLED, 1024,
+        listen_fd);
     if (l->listener == NULL) {
         close(listen_fd);
         return CH_NOMEM;
@@ -168,7 +169,8 @@ static enum chancery_err make_listener(struct http_loop *l, int listen_fd)
     return CH_OK;
 }
 
-/* Ends everything of the loop; its thread is not running. The memory stays for deferred requests. */
+/* Ends everything of the loop; its thread is not running. The memory stays for deferred requests.
+ */
 static void loop_close(struct http_loop *l)
 {
     pthread_mutex_lock(&l->lock);

@@ -1,8 +1,8 @@
-/* Requests: from the library's object to a self-contained copy, through the gate, to the handler; and
- * answers back, from the loop's thread or from any other.
+/* Requests: from the library's object to a self-contained copy, through the gate, to the handler;
+ * and answers back, from the loop's thread or from any other.
  *
- * The copy (one allocation) is what makes deferring safe: a worker may read path, header and body while
- * the connection dies. The library's request is touched by the loop's thread only. */
+ * The copy (one allocation) is what makes deferring safe: a worker may read path, header and body
+ * while the connection dies. The library's request is touched by the loop's thread only. */
 #include <event2/http.h>
 #include <event2/http_struct.h>
 #include <event2/keyvalq_struct.h>
@@ -125,14 +125,27 @@ static const char *reason_phrase(int status)
     static const struct {
         int status;
         const char *phrase;
-    } table[] = {{200, "OK"}, {201, "Created"}, {202, "Accepted"}, {204, "No Content"},
-                 {301, "Moved Permanently"}, {302, "Found"}, {304, "Not Modified"},
-                 {400, "Bad Request"}, {401, "Unauthorized"}, {403, "Forbidden"},
-                 {404, "Not Found"}, {405, "Method Not Allowed"}, {409, "Conflict"},
-                 {413, "Content Too Large"}, {414, "URI Too Long"},
-                 {415, "Unsupported Media Type"}, {429, "Too Many Requests"},
-                 {431, "Request Header Fields Too Large"}, {500, "Internal Server Error"},
-                 {503, "Service Unavailable"}, {505, "HTTP Version Not Supported"}};
+    } table[] = {{200, "OK"},
+                 {201, "Created"},
+                 {202, "Accepted"},
+                 {204, "No Content"},
+                 {301, "Moved Permanently"},
+                 {302, "Found"},
+                 {304, "Not Modified"},
+                 {400, "Bad Request"},
+                 {401, "Unauthorized"},
+                 {403, "Forbidden"},
+                 {404, "Not Found"},
+                 {405, "Method Not Allowed"},
+                 {409, "Conflict"},
+                 {413, "Content Too Large"},
+                 {414, "URI Too Long"},
+                 {415, "Unsupported Media Type"},
+                 {429, "Too Many Requests"},
+                 {431, "Request Header Fields Too Large"},
+                 {500, "Internal Server Error"},
+                 {503, "Service Unavailable"},
+                 {505, "HTTP Version Not Supported"}};
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
         if (table[i].status == status) {
             return table[i].phrase;
@@ -177,8 +190,8 @@ static void send_now(struct http_request *r, const struct http_reply *reply)
 {
     struct evbuffer *body = evhttp_request_get_output_buffer(r->ev);
     struct evkeyvalq *out = evhttp_request_get_output_headers(r->ev);
-    static const struct http_reply not_found = {.status = 404, .content_type = "text/plain",
-                                                .body = {(const uint8_t *)"not found\n", 10}};
+    static const struct http_reply not_found = {
+        .status = 404, .content_type = "text/plain", .body = {(const uint8_t *)"not found\n", 10}};
     bool head = r->method == HTTP_HEAD;
     bool bare = reply->status == 304 || reply->status == 204;
     size_t len = reply->body.len;
@@ -251,7 +264,8 @@ void http_queue_drop(struct http_queued *q)
     }
 }
 
-static enum chancery_err copy_strings(struct http_queued *q, const struct http_reply *reply, size_t n)
+static enum chancery_err copy_strings(struct http_queued *q, const struct http_reply *reply,
+                                      size_t n)
 {
     buf_init(&q->memory, SIZE_MAX / 2);
     size_t need = reply->body.len + 3;
@@ -339,7 +353,8 @@ static void refuse(struct http_request *r, const struct http_gate_verdict *v)
     static const char *const allow[] = {"Allow", "GET, HEAD, POST", NULL};
     char text[160];
     int n = snprintf(text, sizeof(text), "%d %s (%s)\n", v->status, v->rule, v->reference);
-    struct http_reply reply = {.status = v->status, .content_type = "text/plain",
+    struct http_reply reply = {.status = v->status,
+                               .content_type = "text/plain",
                                .body = slice_of(text, n < 0 ? 0 : (size_t)n)};
     if (v->status == 405) {
         reply.headers = allow;
@@ -377,9 +392,12 @@ void http_request_take(struct evhttp_request *ev, void *loop)
     r->conn = c;
     c->request = r;
     (void)event_del(c->timer); /* the handler may take its time */
-    struct http_gate_input in = {.method = r->method, .major = (unsigned)(unsigned char)ev->major,
-                                 .minor = (unsigned)(unsigned char)ev->minor, .target = target,
-                                 .fields = r->fields, .n_fields = r->n_fields,
+    struct http_gate_input in = {.method = r->method,
+                                 .major = (unsigned)(unsigned char)ev->major,
+                                 .minor = (unsigned)(unsigned char)ev->minor,
+                                 .target = target,
+                                 .fields = r->fields,
+                                 .n_fields = r->n_fields,
                                  .header_max = l->server->header_max};
     struct http_gate_verdict verdict;
     http_gate_check(&in, &verdict);

@@ -1,4 +1,5 @@
-/* The server: binds once per loop (SO_REUSEPORT), starts, drains, frees. Also conditional requests. */
+/* The server: binds once per loop (SO_REUSEPORT), starts, drains, frees. Also conditional requests.
+ */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -86,8 +87,7 @@ static enum chancery_err parse_address(const char *text, struct sockaddr_storage
     return inet_pton(AF_INET, host, &v4->sin_addr) == 1 ? CH_OK : CH_INVALID;
 }
 
-static enum chancery_err make_loops(struct http_server *s, const char *listen_at,
-                                    struct diag *diag)
+static enum chancery_err make_loops(struct http_server *s, const char *listen_at, struct diag *diag)
 {
     struct sockaddr_storage addr = {0};
     socklen_t len = 0;

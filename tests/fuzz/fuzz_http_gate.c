@@ -1,5 +1,5 @@
-/* The request gate: method, version, target, then fields, all from fuzz data. What passes must satisfy the
- * rules that guard framing, checked here independently. */
+/* The request gate: method, version, target, then fields, all from fuzz data. What passes must
+ * satisfy the rules that guard framing, checked here independently. */
 #include <assert.h>
 #include <strings.h>
 
@@ -35,8 +35,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     }
     struct slice rest = slice_of(data + 2, size - 2);
-    struct http_gate_input in = {.method = (enum http_method)(data[0] % 4), .major = data[1] >> 4,
-                                 .minor = data[1] & 15, .header_max = 2048, .fields = fields};
+    struct http_gate_input in = {.method = (enum http_method)(data[0] % 4),
+                                 .major = data[1] >> 4,
+                                 .minor = data[1] & 15,
+                                 .header_max = 2048,
+                                 .fields = fields};
     in.target = take(&rest, '\n');
     while (rest.len > 0 && n < sizeof(fields) / sizeof(fields[0])) {
         fields[n].name = take(&rest, ':');
