@@ -18,7 +18,7 @@
 #ifdef __SANITIZE_THREAD__
 /* libevent's change list may tell a loop's own epoll to forget a descriptor number that another
  * loop has got meanwhile: ENOENT, harmless, yet a race on the number to the sanitizer. */
-const char *__tsan_default_suppressions(void);
+__attribute__((visibility("default"))) const char *__tsan_default_suppressions(void);
 const char *__tsan_default_suppressions(void)
 {
     return "race:libevent-2.1\n";
