@@ -224,6 +224,10 @@ enum chancery_err rpc_status_read(grpc_status_code code, grpc_slice text,
     if (err == CH_BUSY && strstr(message, "larger than max") != NULL) {
         return diag_set(diag, CH_LIMIT, "", "rpc.message.size", "%s", message);
     }
+    /* We never cancel a call whose status we read: a server that is stopping answers CANCELLED. */
+    if (err == CH_CANCELLED) {
+        err = CH_UNAVAILABLE;
+    }
     if (err == CH_UNAVAILABLE && !repeatable && !never_sent(message)) {
         err = CH_UNKNOWN;
     }
