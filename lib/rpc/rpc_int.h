@@ -6,6 +6,7 @@
 #include <grpc/grpc_security.h>
 #include <stdatomic.h>
 
+#include "rpc/codec.h"
 #include "rpc/rpc.h"
 
 /* ---- completion tags (runtime.c) ----
@@ -48,23 +49,13 @@ gpr_timespec rpc_deadline(unsigned timeout_ms);
 
 /* ---- codec.c ---- */
 
-#define RPC_DEPTH_MAX 16        /* nested messages: twice what any .proto here has */
-#define RPC_ELEMENTS_MAX 200000 /* fields in one message: bounds what small bytes can grow into */
-
 /* rpc_pack makes a byte buffer; NULL when out of memory. */
 grpc_byte_buffer *rpc_pack(const ProtobufCMessage *m);
 
-/* rpc_unpack checks the wire bytes against the descriptor (depth, number of elements, UTF-8 without
- * NUL in strings) and unpacks into `arena`. CH_MALFORMED, CH_LIMIT. */
+/* rpc_unpack is rpc_unpack_bytes of a received message, in place when it came in one piece. */
 enum chancery_err rpc_unpack(grpc_byte_buffer *bytes, const ProtobufCMessageDescriptor *d,
                              struct arena *arena, ProtobufCMessage **out,
                              struct diag *diag) MUST_CHECK;
-enum chancery_err rpc_unpack_bytes(struct slice bytes, const ProtobufCMessageDescriptor *d,
-                                   struct arena *arena, ProtobufCMessage **out,
-                                   struct diag *diag) MUST_CHECK;
-
-/* rpc_new_message is an initialised empty message in `arena`, NULL when out of memory. */
-ProtobufCMessage *rpc_new_message(const ProtobufCMessageDescriptor *d, struct arena *arena);
 
 /* ---- status.c ---- */
 
