@@ -5,9 +5,10 @@
 
 #include "x509/x509_int.h"
 
-#define PIECE ((size_t)16 << 10)       /* octets of a chunk handled at a time */
-#define ELEMENT_MAX ((size_t)16 << 10) /* a name or the extensions; an entry has under 64 octets   \
-                                        */
+#define PIECE ((size_t)16 << 10) /* octets of a chunk handled at a time */
+#define ELEMENT_MAX                                                                                \
+    ((size_t)16 << 10) /* a name or the extensions; an entry has under 64 octets                   \
+                        */
 #define URL_MAX 2048
 
 enum state {
@@ -256,9 +257,9 @@ static enum chancery_err take_field(struct x509_crl_reader *r, struct slice whol
         r->state = STATE_THIS;
         TRY(buf_add(&r->issuer, whole));
         r->head.issuer = buf_slice(&r->issuer);
-        return whole.ptr[0] == DER_SEQUENCE ? CH_OK
-                                            : bad(diag, "crl.issuer", "crl.issuer",
-                                                  "RFC 5280 5.1.2.3", "the issuer is no Name");
+        return x509_name_ok(whole) ? CH_OK
+                                   : bad(diag, "crl.issuer", "crl.issuer", "RFC 5280 5.1.2.3",
+                                         "the issuer is no Name");
     case STATE_THIS:
         r->state = STATE_NEXT;
         return read_time(whole, &r->head.this_update_s) == CH_OK

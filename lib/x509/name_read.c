@@ -84,6 +84,21 @@ static enum chancery_err name_walk(struct slice name_der, attribute_fn *fn, void
     return CH_OK;
 }
 
+static enum chancery_err ignore_attribute(void *ctx, struct slice oid,
+                                          const struct der_value *value, bool last_in_rdn)
+{
+    (void)ctx;
+    (void)oid;
+    (void)value;
+    (void)last_in_rdn;
+    return CH_OK;
+}
+
+bool x509_name_ok(struct slice name_der)
+{
+    return name_walk(name_der, ignore_attribute, NULL) == CH_OK;
+}
+
 /* ---- judging ---- */
 
 enum chancery_err x509_attribute_check(const struct x509_attribute_rule *rule, struct slice value,

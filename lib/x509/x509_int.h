@@ -49,6 +49,9 @@ struct x509_attribute_rule x509_attribute_rule(struct slice oid);
 enum chancery_err x509_name_check(struct slice name_der, const char *field,
                                   struct diag *diag) MUST_CHECK;
 
+/* x509_name_ok says whether `name_der` has the structure of a Name; values are not judged. */
+bool x509_name_ok(struct slice name_der);
+
 /* x509_attribute_check judges one value (UTF-8) of an attribute type: bounds and characters. */
 enum chancery_err x509_attribute_check(const struct x509_attribute_rule *rule, struct slice value,
                                        const char *field, struct diag *diag) MUST_CHECK;
