@@ -15,8 +15,6 @@
 #ifndef CHANCERY_DAEMON_DAEMON_H
 #define CHANCERY_DAEMON_DAEMON_H
 
-#include <stdio.h>
-
 #include "base/bytes.h"
 #include "crypto/alg.h"
 #include "rpc/rpc.h"

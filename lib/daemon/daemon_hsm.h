@@ -17,4 +17,9 @@ enum chancery_err daemon_hsm_key(struct daemon *d, struct hsm_token *token,
                                  const struct daemon_keys *pinned, struct hsm_key **out,
                                  struct diag *diag) MUST_CHECK;
 
+/* daemon_hsm_key_named does the same for the key named by hsm.<name>, for processes with several. */
+enum chancery_err daemon_hsm_key_named(struct daemon *d, struct hsm_token *token, const char *name,
+                                       const struct daemon_keys *pinned, struct hsm_key **out,
+                                       struct diag *diag) MUST_CHECK;
+
 #endif

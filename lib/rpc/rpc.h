@@ -29,6 +29,11 @@ struct rpc_tls {
     const char *deny_file;
 };
 
+/* rpc_tls_identity checks the folder (three files that form an identity) and writes the URI that its
+ * certificate names; "" when it names none or several. CH_NOT_FOUND, CH_INVALID, CH_LIMIT. */
+enum chancery_err rpc_tls_identity(const struct rpc_tls *tls, char *out_uri, size_t cap,
+                                   struct diag *diag) MUST_CHECK;
+
 /* ---- server ---- */
 
 struct rpc_server;

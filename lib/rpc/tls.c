@@ -98,6 +98,23 @@ enum chancery_err rpc_tls_check(const struct rpc_tls *tls, struct diag *diag)
     return files_load(tls->dir, &f, diag);
 }
 
+enum chancery_err rpc_tls_identity(const struct rpc_tls *tls, char *out_uri, size_t cap,
+                                   struct diag *diag)
+{
+    CLEANUP(files_clear) struct identity_files f = {0};
+    if (tls->dir == NULL) {
+        return diag_set(diag, CH_INVALID, "tls.dir", "required", "the identity folder is required");
+    }
+    TRY(files_load(tls->dir, &f, diag));
+    struct rpc_identity id;
+    TRY(rpc_identity_read(slice_str((const char *)f.pem[FILE_CERT].ptr), &id, diag));
+    if (strlen(id.uri) >= cap) {
+        return diag_set(diag, CH_LIMIT, "tls.dir", "tls.uri", "the identity's URI is too long");
+    }
+    memcpy(out_uri, id.uri, strlen(id.uri) + 1);
+    return CH_OK;
+}
+
 /* ---- server ---- */
 
 struct rpc_tls_port {
