@@ -1,0 +1,206 @@
+/* Batches: one item when idle, company when busy.
+ *
+ * Driver threads take turns: while none is driving, the first item leaves at once; while others are, the
+ * next batch collects until it is full or its first item has waited REGISTRATION_COLLECT_US. The busier,
+ * the larger the batches, without a knob. The active map joins calls with the same caller and key. */
+#include "registration.h"
+
+#include <errno.h>
+#include <time.h>
+
+static unsigned bucket_of(const char *caller, const char *key)
+{
+    uint32_t h = 2166136261u;
+    for (const char *p = caller; *p != '\0'; p++) {
+        h = (h ^ (uint8_t)*p) * 16777619u;
+    }
+    for (const char *p = key; *p != '\0'; p++) {
+        h = (h ^ (uint8_t)*p) * 16777619u;
+    }
+    return h % 1024;
+}
+
+/* With the lock held: the active item of the same caller and key, or NULL after mapping `item`. */
+static struct registration_item *map_join(struct registration *r, struct registration_item *item)
+{
+    struct registration_item **bucket = &r->active[bucket_of(item->caller, item->key)];
+    for (struct registration_item *a = *bucket; a != NULL; a = a->map_next) {
+        if (strcmp(a->key, item->key) == 0 && strcmp(a->caller, item->caller) == 0) {
+            return a;
+        }
+    }
+    item->map_next = *bucket;
+    *bucket = item;
+    item->mapped = true;
+    return NULL;
+}
+
+struct registration_item *registration_unmap(struct registration *r, struct registration_item *item)
+{
+    if (!item->mapped) {
+        return NULL;
+    }
+    (void)pthread_mutex_lock(&r->lock);
+    struct registration_item **p = &r->active[bucket_of(item->caller, item->key)];
+    while (*p != item) {
+        p = &(*p)->map_next;
+    }
+    *p = item->map_next;
+    item->mapped = false;
+    struct registration_item *waiters = item->waiters;
+    item->waiters = NULL;
+    (void)pthread_mutex_unlock(&r->lock);
+    return waiters;
+}
+
+enum submit_result { SUBMIT_QUEUED, SUBMIT_JOINED, SUBMIT_OTHER_CONTENT, SUBMIT_FULL, SUBMIT_STOPPING };
+
+static enum submit_result submit_locked(struct registration *r, struct registration_item *item)
+{
+    if (r->stopping) {
+        return SUBMIT_STOPPING;
+    }
+    if (r->queued >= REGISTRATION_QUEUE_MAX) {
+        return SUBMIT_FULL;
+    }
+    if (item->key[0] != '\0') {
+        struct registration_item *same = map_join(r, item);
+        if (same != NULL && memcmp(same->content, item->content, 32) != 0) {
+            return SUBMIT_OTHER_CONTENT;
+        }
+        if (same != NULL) {
+            item->next = same->waiters;
+            same->waiters = item;
+            return SUBMIT_JOINED;
+        }
+    }
+    item->next = NULL;
+    if (r->tail == NULL) {
+        r->head = item;
+    } else {
+        r->tail->next = item;
+    }
+    r->tail = item;
+    r->queued++;
+    /* A collecting driver wakes when its batch is full or its time is over. */
+    if (r->queued == 1 || r->queued >= PERMIT_BATCH_MAX) {
+        (void)pthread_cond_signal(&r->wake);
+    }
+    return SUBMIT_QUEUED;
+}
+
+void registration_submit(struct registration *r, struct registration_item *item)
+{
+    (void)pthread_mutex_lock(&r->lock);
+    enum submit_result result = submit_locked(r, item);
+    (void)pthread_mutex_unlock(&r->lock);
+    struct diag diag = {.text = ""};
+    enum chancery_err err = CH_OK;
+    switch (result) {
+    case SUBMIT_QUEUED:
+    case SUBMIT_JOINED:
+        return;
+    case SUBMIT_OTHER_CONTENT:
+        err = diag_set(&diag, CH_EXISTS, "idempotency_key", "idempotency.content",
+                       "this key was used for another request; choose a new one");
+        break;
+    case SUBMIT_FULL:
+        err = diag_set(&diag, CH_BUSY, "", "registration.queue", "too many requests wait; retry later");
+        break;
+    case SUBMIT_STOPPING:
+        err = diag_set(&diag, CH_UNAVAILABLE, "", "registration.stopping", "shutting down; retry");
+        break;
+    }
+    registration_finish(r, item, err, &diag, NULL, false);
+}
+
+static void deadline_after_us(struct timespec *t, long us)
+{
+    (void)clock_gettime(CLOCK_MONOTONIC, t);
+    t->tv_nsec += us * 1000;
+    t->tv_sec += t->tv_nsec / 1000000000;
+    t->tv_nsec %= 1000000000;
+}
+
+/* With the lock held: waits for a batch; 0 when stopping and empty. */
+static size_t collect(struct registration *r, struct registration_item **items)
+{
+    while (r->head == NULL && !r->stopping) {
+        (void)pthread_cond_wait(&r->wake, &r->lock);
+    }
+    struct timespec until;
+    deadline_after_us(&until, REGISTRATION_COLLECT_US);
+    while (r->head != NULL && r->driving > 0 && r->queued < PERMIT_BATCH_MAX && !r->stopping) {
+        if (pthread_cond_timedwait(&r->wake, &r->lock, &until) == ETIMEDOUT) {
+            break;
+        }
+    }
+    size_t n = 0;
+    while (r->head != NULL && n < PERMIT_BATCH_MAX) {
+        struct registration_item *item = r->head;
+        r->head = item->next;
+        item->next = NULL;
+        items[n++] = item;
+        r->queued--;
+    }
+    if (r->head == NULL) {
+        r->tail = NULL;
+    }
+    return n;
+}
+
+static void *driver_main(void *arg)
+{
+    struct registration *r = arg;
+    struct registration_item *items[PERMIT_BATCH_MAX];
+    (void)pthread_mutex_lock(&r->lock);
+    for (;;) {
+        size_t n = collect(r, items);
+        if (n == 0 && r->stopping) {
+            break;
+        }
+        if (n == 0) {
+            continue; /* another driver was faster */
+        }
+        r->driving++;
+        if (r->head != NULL) {
+            (void)pthread_cond_signal(&r->wake);
+        }
+        (void)pthread_mutex_unlock(&r->lock);
+        registration_drive(r, items, n);
+        (void)pthread_mutex_lock(&r->lock);
+        r->driving--;
+        /* The batch that collects may be all there is now. */
+        (void)pthread_cond_broadcast(&r->wake);
+    }
+    (void)pthread_mutex_unlock(&r->lock);
+    return NULL;
+}
+
+enum chancery_err registration_queue_start(struct registration *r)
+{
+    pthread_condattr_t attr;
+    if (pthread_mutex_init(&r->lock, NULL) != 0 || pthread_condattr_init(&attr) != 0) {
+        return CH_NOMEM;
+    }
+    (void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    int failed = pthread_cond_init(&r->wake, &attr);
+    (void)pthread_condattr_destroy(&attr);
+    while (failed == 0 && r->n_drivers < REGISTRATION_DRIVERS) {
+        failed = pthread_create(&r->drivers[r->n_drivers], NULL, driver_main, r);
+        r->n_drivers += failed == 0;
+    }
+    return failed == 0 ? CH_OK : CH_NOMEM;
+}
+
+void registration_queue_stop(struct registration *r)
+{
+    (void)pthread_mutex_lock(&r->lock);
+    r->stopping = true;
+    (void)pthread_cond_broadcast(&r->wake);
+    (void)pthread_mutex_unlock(&r->lock);
+    for (size_t i = 0; i < r->n_drivers; i++) {
+        (void)pthread_join(r->drivers[i], NULL);
+    }
+    r->n_drivers = 0;
+}

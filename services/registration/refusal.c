@@ -1,0 +1,47 @@
+/* Refusals in the audit log, and who may revoke what. */
+#include "registration.h"
+
+#define REFUSAL_TIMEOUT_MS 5000
+#define REFUSAL_FIELDS 6
+
+enum chancery_err registration_audit_refusals(struct registration *r,
+                                              const struct registration_refusal *list, size_t n,
+                                              struct diag *diag)
+{
+    struct daemon_field fields[PERMIT_BATCH_MAX][REFUSAL_FIELDS];
+    struct daemon_entry entries[PERMIT_BATCH_MAX];
+    struct daemon_ack acks[PERMIT_BATCH_MAX];
+    for (size_t i = 0; i < n; i++) {
+        struct daemon_field *f = fields[i];
+        size_t k = 0;
+        f[k++] = DAEMON_STR("caller", list[i].caller);
+        f[k++] = DAEMON_STR("error", err_name(list[i].err));
+        f[k++] = DAEMON_STR("rule", list[i].diag->rule);
+        f[k++] = DAEMON_STR("field", list[i].diag->field);
+        f[k++] = DAEMON_STR("profile", list[i].profile);
+        if (list[i].request_id != NULL) {
+            f[k++] = DAEMON_DIGEST("request", slice_of(list[i].request_id, 16));
+        }
+        entries[i] = (struct daemon_entry){.action = "refusal", .fields = f, .n_fields = k};
+    }
+    TRY(daemon_audit_append(r->daemon, entries, n, REFUSAL_TIMEOUT_MS, acks, diag));
+    for (size_t i = 0; i < n; i++) {
+        if (acks[i].err != CH_OK) {
+            return diag_set(diag, CH_UNAVAILABLE, "", "audit.refusal",
+                            "the refusal could not be logged; retry later");
+        }
+    }
+    return CH_OK;
+}
+
+bool registration_may_revoke_all(const struct registration *r, const char *caller)
+{
+    for (const char *const *p = r->revokers; p != NULL && *p != NULL; p++) {
+        size_t n = strlen(*p);
+        bool prefix = n > 0 && (*p)[n - 1] == '*';
+        if (prefix ? strncmp(caller, *p, n - 1) == 0 : strcmp(caller, *p) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
