@@ -36,6 +36,8 @@ LIB_MAY = {
     "http": {"base", "os", "log"},
     "daemon": {"base", "os", "log", "crypto", "conf", "db", "rpc"},
 }
+# The one place of lib/ that knows hsm/: a library of its own, so that only processes with a token link it.
+HSM_FRAME = "lib/daemon/daemon_hsm."
 HSM_MAY = {"base", "os", "log", "crypto"}
 POLICY_MAY = {"base", "os", "conf", "crypto", "permit", "der"}
 # The judge's reader must not share code with the writer that it checks.
@@ -93,7 +95,7 @@ def check_include(rel, number, inc):
         own = parts[1]
         if module in LIB_MAY and module != own and module not in LIB_MAY.get(own, set()):
             yield f"{where}: lib/{own} may not include lib/{module}"
-        if module in ("hsm", "policy", "services"):
+        if module in ("hsm", "policy", "services") and not rel.startswith(HSM_FRAME):
             yield f"{where}: lib/ may not include {module}/"
     elif parts[0] == "hsm":
         if module in LIB_MAY and module not in HSM_MAY or module in ("policy", "services"):
