@@ -11,10 +11,11 @@
 #include "test_postgres.h"
 
 static struct test_postgres pg;
-static struct db_pool *pool;
+static struct db_pool *pool;    /* patient: a killer must strike before the statement timeout */
+static struct db_pool *hasty;   /* with a short statement timeout */
 static char admin_conninfo[256];
 
-enum { STATEMENT_MS = 700, GRACE_MS = 2000, POOL = 3 };
+enum { PATIENT_MS = 20000, HASTY_MS = 300, LATE_MS = 15000, POOL = 3 };
 
 static int set_up(void **state)
 {
@@ -32,14 +33,20 @@ static int set_up(void **state)
     test_postgres_conninfo(&pg, "chancery_owner", conninfo, sizeof conninfo);
     test_postgres_conninfo(&pg, "admin", admin_conninfo, sizeof admin_conninfo);
     struct db_pool_opts opts = {.conninfo = conninfo, .size = POOL, .acquire_ms = 1000,
-                                .statement_ms = STATEMENT_MS, .application = "outcomes"};
-    return db_pool_new(&opts, &pool, NULL) == CH_OK ? 0 : -1;
+                                .statement_ms = PATIENT_MS, .application = "outcomes"};
+    struct db_pool_opts hasty_opts = opts;
+    hasty_opts.statement_ms = HASTY_MS;
+    return db_pool_new(&opts, &pool, NULL) == CH_OK &&
+                   db_pool_new(&hasty_opts, &hasty, NULL) == CH_OK
+               ? 0
+               : -1;
 }
 
 static int tear_down(void **state)
 {
     (void)state;
     db_pool_free(pool);
+    db_pool_free(hasty);
     test_postgres_end(&pg);
     return 0;
 }
@@ -63,6 +70,11 @@ static int64_t admin_int(const char *sql)
     return n;
 }
 
+/* CASE keeps the order: the planner is free to call a function before it looks at the name. */
+#define STRIKE(function, when)                                                                     \
+    "SELECT 1 FROM pg_stat_activity WHERE CASE WHEN application_name = 'outcomes' AND " when       \
+    " THEN " function "(pid) END"
+
 /* A thread that repeats `sql` until it has struck a row. */
 static void *strike(void *sql)
 {
@@ -70,7 +82,9 @@ static void *strike(void *sql)
     bool hit = db_connect(admin_conninfo, &conn, NULL) != CH_OK;
     while (!hit) {
         struct db_result *r = NULL;
-        if (db_exec(conn, sql, NULL, 0, &r, NULL) != CH_OK) {
+        struct diag diag = {0};
+        if (db_exec(conn, sql, NULL, 0, &r, &diag) != CH_OK) {
+            print_error("strike: %s %s\n", diag.rule, diag.text);
             break;
         }
         hit = db_rows(r) > 0;
@@ -148,13 +162,12 @@ static void backend_killed_outside_transaction_means_unknown(void **state)
 {
     (void)state;
     pthread_t thread;
-    static char sql[] = "SELECT 1 FROM pg_stat_activity WHERE application_name = 'outcomes'"
-                        " AND wait_event = 'PgSleep' AND pg_terminate_backend(pid)";
+    static char sql[] = STRIKE("pg_terminate_backend", "wait_event = 'PgSleep'");
     assert_int_equal(pthread_create(&thread, NULL, strike, sql), 0);
     struct db_conn *conn = NULL;
     struct diag diag = {0};
     assert_int_equal(db_acquire(pool, &conn, NULL), CH_OK);
-    assert_int_equal(db_exec(conn, "INSERT INTO t.counter SELECT 1, 1 FROM pg_sleep(0.6)", NULL, 0, NULL,
+    assert_int_equal(db_exec(conn, "INSERT INTO t.counter SELECT 1, 1 FROM pg_sleep(60)", NULL, 0, NULL,
                              &diag),
                      CH_UNKNOWN);
     db_release(conn);
@@ -172,8 +185,7 @@ static void backend_killed_in_commit_means_unknown(void **state)
 {
     (void)state;
     pthread_t thread;
-    static char sql[] = "SELECT 1 FROM pg_stat_activity WHERE application_name = 'outcomes'"
-                        " AND wait_event = 'PgSleep' AND query = 'COMMIT' AND pg_terminate_backend(pid)";
+    static char sql[] = STRIKE("pg_terminate_backend", "wait_event = 'PgSleep' AND query = 'COMMIT'");
     assert_int_equal(pthread_create(&thread, NULL, strike, sql), 0);
     struct diag diag = {0};
     assert_int_equal(db_tx(pool, NULL, insert_slow, NULL, &diag), CH_UNKNOWN);
@@ -186,12 +198,11 @@ static void pipeline_killed_before_commit_was_sent_means_nothing_happened(void *
 {
     (void)state;
     pthread_t thread;
-    static char sql[] = "SELECT 1 FROM pg_stat_activity WHERE application_name = 'outcomes'"
-                        " AND wait_event = 'PgSleep' AND pg_terminate_backend(pid)";
+    static char sql[] = STRIKE("pg_terminate_backend", "wait_event = 'PgSleep'");
     const struct db_stmt checked[] = {{"INSERT INTO t.counter VALUES (1, 1)", NULL, 0, 1},
-                                      {"SELECT pg_sleep(0.6)", NULL, 0, -1}};
+                                      {"SELECT pg_sleep(60)", NULL, 0, -1}};
     const struct db_stmt plain[] = {{"INSERT INTO t.counter VALUES (1, 1)", NULL, 0, -1},
-                                    {"SELECT pg_sleep(0.6)", NULL, 0, -1}};
+                                    {"SELECT pg_sleep(60)", NULL, 0, -1}};
     for (int i = 0; i < 2; i++) {
         struct db_conn *conn = NULL;
         assert_int_equal(pthread_create(&thread, NULL, strike, sql), 0);
@@ -209,7 +220,7 @@ static void statement_timeout_leaves_the_connection_usable(void **state)
 {
     (void)state;
     struct db_conn *conn = NULL;
-    assert_int_equal(db_acquire(pool, &conn, NULL), CH_OK);
+    assert_int_equal(db_acquire(hasty, &conn, NULL), CH_OK);
     int64_t pid = backend_pid(conn);
     assert_int_equal(db_exec(conn, "SELECT pg_sleep(30)", NULL, 0, NULL, NULL), CH_DEADLINE);
     assert_int_equal(backend_pid(conn), pid);
@@ -220,7 +231,7 @@ static void frozen_backend_is_given_up_in_time(void **state)
 {
     (void)state;
     struct db_conn *conn = NULL;
-    assert_int_equal(db_acquire(pool, &conn, NULL), CH_OK);
+    assert_int_equal(db_acquire(hasty, &conn, NULL), CH_OK);
     pid_t pid = (pid_t)backend_pid(conn);
     assert_int_equal(kill(pid, SIGSTOP), 0);
     int64_t begun_ms = os_mono_ms();
@@ -229,7 +240,7 @@ static void frozen_backend_is_given_up_in_time(void **state)
     int64_t took_ms = os_mono_ms() - begun_ms;
     assert_int_equal(kill(pid, SIGCONT), 0);
     assert_int_equal(err, CH_UNKNOWN);
-    assert_in_range(took_ms, STATEMENT_MS, STATEMENT_MS + GRACE_MS + 1500);
+    assert_in_range(took_ms, HASTY_MS, LATE_MS);
     db_release(conn);
     expect_usable();
 }
@@ -252,7 +263,7 @@ static void frozen_server_does_not_block_connecting(void **state)
     int64_t took_ms = os_mono_ms() - begun_ms;
     assert_int_equal(kill(pg.pid, SIGCONT), 0);
     assert_int_equal(err, CH_UNAVAILABLE);
-    assert_in_range(took_ms, 900, 2500);
+    assert_in_range(took_ms, 900, LATE_MS);
     expect_usable();
 }
 
@@ -314,7 +325,7 @@ static void *bump_many(void *arg)
 {
     struct db_tx_opts opts = {.serializable = true, .retries = 1000};
     int *done = arg;
-    while (*done < ROUNDS) {
+    for (int tries = 0; *done < ROUNDS && tries < 10 * ROUNDS; tries++) {
         struct bump b = {0};
         enum chancery_err err = db_tx(pool, &opts, bump_row, &b, NULL);
         if (err != CH_OK && err != CH_BUSY) {
@@ -356,8 +367,7 @@ static void commit_that_missed_its_standby_is_unknown(void **state)
     }
     expect_usable();
     pthread_t thread;
-    static char sql[] = "SELECT 1 FROM pg_stat_activity WHERE application_name = 'outcomes'"
-                        " AND wait_event = 'SyncRep' AND pg_cancel_backend(pid)";
+    static char sql[] = STRIKE("pg_cancel_backend", "wait_event = 'SyncRep'");
     assert_int_equal(pthread_create(&thread, NULL, strike, sql), 0);
     struct diag diag = {0};
     enum chancery_err err = db_tx(pool, NULL, insert_one, NULL, &diag);
