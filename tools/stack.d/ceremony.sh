@@ -1,0 +1,88 @@
+# The rehearsal ceremony: plan, run, and what processes need of its results.
+
+bundle_copy() {
+    [ -d "$BUNDLE" ] || die "no policy bundle in $BUNDLE"
+    # The ceremony pins the bundle's hash: the copy is made once.
+    [ -e "$DIR/bundle" ] || { cp -r "$BUNDLE" "$DIR/bundle.new" && chmod -R u=rwX,go=rX "$DIR/bundle.new" && mv "$DIR/bundle.new" "$DIR/bundle"; }
+}
+
+plan_token() {
+    cat <<CONF
+  - id: $1
+    module: $SOFTHSM
+    uri: pkcs11:token=chancery-$1
+    pin_file: $DIR/tokens/$1/pin
+    environment: {SOFTHSM2_CONF: $DIR/tokens/$1/softhsm2.conf}
+CONF
+}
+
+ceremony_plan() {
+    local http p
+    http=http://127.0.0.1:$(port http)
+    cat <<CONF
+ceremony: {version: 1, name: rehearsal of this machine, rehearsal: true}
+trust_domain: $TRUST_DOMAIN
+log_origin: log.$TRUST_DOMAIN/chancery
+policy_bundle: $DIR/bundle
+publication:
+  crl_base: $http/crl
+  ocsp_url: $http/ocsp
+  aia_base: $http/aia
+roles:
+  - {role: operator, person: $(id -un)}
+inventory:
+  - {item: SoftHSM tokens, serial: $DIR/tokens}
+tokens:
+$(for p in root ca policy audit ocsp registration; do plan_token "$p"; done)
+keys:
+  - {id: root, token: root, type: P-384}
+  - {id: issuing-1, token: ca, type: P-256}
+  - {id: issuing-rsa, token: ca, type: RSA-3072}
+  - {id: ocsp-issuing-1, token: ocsp, type: P-256}
+  - {id: ocsp-issuing-rsa, token: ocsp, type: P-256}
+  - {id: permit, token: policy, type: P-256}
+  - {id: statement, token: registration, type: P-256}
+  - {id: checkpoint-p256, token: audit, type: P-256}
+  - {id: checkpoint-ed25519, token: audit, type: Ed25519}
+root:
+  key: root
+  subject: {organization: Chancery Rehearsal, common_name: Chancery Rehearsal Root}
+  validity: 3650d
+  crl_validity: 90d
+issuers:
+  - id: issuing-1
+    key: issuing-1
+    subject: {organization: Chancery Rehearsal, common_name: Chancery Rehearsal Issuing 1}
+    validity: 1825d
+    shards: 8
+    ocsp:
+      key: ocsp-issuing-1
+      subject: {organization: Chancery Rehearsal, common_name: Chancery Rehearsal OCSP 1}
+      validity: 90d
+  - id: issuing-rsa
+    key: issuing-rsa
+    subject: {organization: Chancery Rehearsal, common_name: Chancery Rehearsal Issuing RSA}
+    validity: 1825d
+    shards: 4
+    ocsp:
+      key: ocsp-issuing-rsa
+      subject: {organization: Chancery Rehearsal, common_name: Chancery Rehearsal OCSP RSA}
+      validity: 90d
+service_keys:
+  permit: [permit]
+  statement: [statement]
+  checkpoint: [checkpoint-p256, checkpoint-ed25519]
+CONF
+}
+
+ceremony_run() {
+    if [ ! -e "$DIR/trust/trust.json" ]; then
+        say "running the rehearsal ceremony"
+        [ -e "$DIR/ceremony/plan.yaml" ] || ceremony_plan | put "$(id -un)" 644 "$DIR/ceremony/plan.yaml"
+        "$DIR/bin/chancery" ceremony run "$DIR/ceremony/plan.yaml" --out "$DIR/ceremony/out" --yes >"$DIR/log/ceremony" 2>&1 ||
+            { tail -5 "$DIR/log/ceremony" >&2; die "the ceremony failed; see $DIR/log/ceremony"; }
+        tokens_hand_over
+        chmod -R u=rwX,go=rX "$DIR/ceremony"
+        put "$(id -un)" 644 "$DIR/trust/trust.json" <"$DIR/ceremony/out/trust.json"
+    fi
+}
