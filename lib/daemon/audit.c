@@ -115,7 +115,8 @@ static bool worth_repeating(enum chancery_err err)
 }
 
 /* One try through the sink or the RPC. */
-static enum chancery_err attempt(struct daemon *d, const Chancery__Audit__V1__AppendRequest *request,
+static enum chancery_err attempt(struct daemon *d,
+                                 const Chancery__Audit__V1__AppendRequest *request,
                                  const struct daemon_entry *entries, size_t n, unsigned timeout_ms,
                                  struct daemon_ack *acks, struct diag *diag)
 {
@@ -133,8 +134,8 @@ static enum chancery_err attempt(struct daemon *d, const Chancery__Audit__V1__Ap
     return acks_read((const Chancery__Audit__V1__AppendResponse *)m, n, acks, diag);
 }
 
-enum chancery_err daemon_audit_append(struct daemon *d, const struct daemon_entry *entries, size_t n,
-                                      unsigned timeout_ms, struct daemon_ack *acks,
+enum chancery_err daemon_audit_append(struct daemon *d, const struct daemon_entry *entries,
+                                      size_t n, unsigned timeout_ms, struct daemon_ack *acks,
                                       struct diag *diag)
 {
     if (n == 0 || n > DAEMON_APPEND_MAX || timeout_ms == 0) {
@@ -150,14 +151,13 @@ enum chancery_err daemon_audit_append(struct daemon *d, const struct daemon_entr
     for (;;) {
         int64_t left = until - os_mono_ms();
         left = left < ATTEMPT_MIN_MS ? ATTEMPT_MIN_MS : left > ATTEMPT_MS ? ATTEMPT_MS : left;
-        enum chancery_err err =
-            attempt(d, &request, entries, n, (unsigned)left, acks, diag);
+        enum chancery_err err = attempt(d, &request, entries, n, (unsigned)left, acks, diag);
         if (!worth_repeating(err)) {
-            return err;
+            /* A try whose answer was lost may have been appended, whatever a later one says. */
+            return err != CH_OK && unknown ? CH_UNKNOWN : err;
         }
         unknown = unknown || (err != CH_UNAVAILABLE && err != CH_BUSY);
         if (os_mono_ms() + backoff >= until) {
-            /* A try whose answer was lost may have been appended. */
             return unknown ? CH_UNKNOWN : err;
         }
         (void)nanosleep(&(struct timespec){0, (long)(backoff * 1000000)}, NULL);
@@ -165,8 +165,9 @@ enum chancery_err daemon_audit_append(struct daemon *d, const struct daemon_entr
     }
 }
 
-enum chancery_err daemon_audit(struct daemon *d, const char *action, const struct daemon_field *fields,
-                               size_t n_fields, uint64_t *out_index, struct diag *diag)
+enum chancery_err daemon_audit(struct daemon *d, const char *action,
+                               const struct daemon_field *fields, size_t n_fields,
+                               uint64_t *out_index, struct diag *diag)
 {
     struct daemon_entry entry = {.action = action, .fields = fields, .n_fields = n_fields};
     struct daemon_ack ack = {0};

@@ -1,4 +1,5 @@
-/* The frame every server process stands in: configuration, trust, identity, peers, readiness, audit.
+/* The frame every server process stands in: configuration, trust, identity, peers, readiness,
+ * audit.
  *
  * A service's main:
  *     struct daemon *d; struct diag diag = {0};
@@ -25,9 +26,9 @@ struct conf_node; /* conf/conf.h */
 /* ---- life ---- */
 
 /* daemon_start reads `chancery-<process> --config FILE.yaml`, starts the log, hardens the process,
- * loads and checks trust.json against its pin, starts libgrpc, prepares channels to all peers of the
- * configuration and the RPC server. `process` is the short name ("signer"). --help and --version
- * print and exit. On failure *out is NULL and everything is undone. */
+ * loads and checks trust.json against its pin, starts libgrpc, prepares channels to all peers of
+ * the configuration and the RPC server. `process` is the short name ("signer"). --help and
+ * --version print and exit. On failure *out is NULL and everything is undone. */
 enum chancery_err daemon_start(int argc, char **argv, const char *process, struct daemon **out,
                                struct diag *diag) MUST_CHECK;
 
@@ -55,9 +56,9 @@ const char *daemon_process(const struct daemon *d);          /* "signer" */
 const char *daemon_instance(const struct daemon *d);         /* "signer-1" */
 const char *daemon_identity(const struct daemon *d);         /* own SPIFFE URI */
 const char *daemon_trust_domain(const struct daemon *d);
-const char *daemon_state_dir(const struct daemon *d);        /* NULL when not configured */
-const char *daemon_http_listen(const struct daemon *d);      /* http.listen, NULL when absent */
-const uint8_t *daemon_boot(const struct daemon *d);          /* 16 random bytes of this start */
+const char *daemon_state_dir(const struct daemon *d);   /* NULL when not configured */
+const char *daemon_http_listen(const struct daemon *d); /* http.listen, NULL when absent */
+const uint8_t *daemon_boot(const struct daemon *d);     /* 16 random bytes of this start */
 
 /* daemon_uri writes "spiffe://<trust-domain>" + `path` ("/chancery/ca") to `out`. CH_LIMIT. */
 enum chancery_err daemon_uri(const struct daemon *d, const char *path, char *out,
@@ -72,8 +73,8 @@ struct daemon_keys {
 
 struct daemon_issuer {
     const char *issuer_id;
-    struct slice certificate; /* DER */
-    uint32_t shards;          /* 0: complete CRLs without distributionPoint (a root) */
+    struct slice certificate;       /* DER */
+    uint32_t shards;                /* 0: complete CRLs without distributionPoint (a root) */
     const char *crl_url, *ocsp_url; /* bases as in trust.json; "" when absent */
 };
 
@@ -147,7 +148,8 @@ void daemon_every_wake(struct daemon *d, const char *name);
 /* daemon_stopping says that the process is on its way out. */
 bool daemon_stopping(const struct daemon *d);
 
-/* daemon_on_stop adds a hook that runs once, after the RPC server has drained and tasks ended. */
+/* daemon_on_stop adds a hook that runs once, after the RPC server has drained and tasks ended; also
+ * when daemon_run failed or was never called (then in daemon_free). */
 enum chancery_err daemon_on_stop(struct daemon *d, daemon_task_fn *fn, void *ctx) MUST_CHECK;
 
 /* ---- audit ---- */
@@ -159,7 +161,8 @@ struct daemon_field {
     struct slice value; /* TEXT (UTF-8), DIGEST (bytes, logged as hex) */
     int64_t num;        /* NUMBER */
 };
-#define DAEMON_TEXT(n, s) ((struct daemon_field){.name = (n), .type = DAEMON_FIELD_TEXT, .value = (s)})
+#define DAEMON_TEXT(n, s)                                                                          \
+    ((struct daemon_field){.name = (n), .type = DAEMON_FIELD_TEXT, .value = (s)})
 #define DAEMON_STR(n, z)                                                                           \
     ((struct daemon_field){.name = (n), .type = DAEMON_FIELD_TEXT, .value = slice_str(z)})
 #define DAEMON_DIGEST(n, s)                                                                        \
@@ -186,16 +189,18 @@ struct daemon_ack {
 
 /* daemon_audit_append makes 1..DAEMON_APPEND_MAX entries durable in one Append, assigning the next
  * sequence number of this boot; retries with the same sequence while the outcome is UNAVAILABLE,
- * UNKNOWN, BUSY or DEADLINE until `timeout_ms` has passed. CH_OK: acks[0..n) are filled, each with its
- * own error. Otherwise nothing is known to be durable (CH_UNKNOWN: it may be) and acks are untouched.
- * Any thread; calls of several threads run side by side, so sequences may arrive out of order. */
-enum chancery_err daemon_audit_append(struct daemon *d, const struct daemon_entry *entries, size_t n,
-                                      unsigned timeout_ms, struct daemon_ack *acks,
+ * UNKNOWN, BUSY or DEADLINE until `timeout_ms` has passed. CH_OK: acks[0..n) are filled, each with
+ * its own error. Otherwise nothing is known to be durable (CH_UNKNOWN: it may be) and acks are
+ * untouched. Any thread; calls of several threads run side by side, so sequences may arrive out of
+ * order. */
+enum chancery_err daemon_audit_append(struct daemon *d, const struct daemon_entry *entries,
+                                      size_t n, unsigned timeout_ms, struct daemon_ack *acks,
                                       struct diag *diag) MUST_CHECK;
 
 /* daemon_audit appends one entry (timeout 5 s) and gives its error; *out_index may be NULL. */
-enum chancery_err daemon_audit(struct daemon *d, const char *action, const struct daemon_field *fields,
-                               size_t n_fields, uint64_t *out_index, struct diag *diag) MUST_CHECK;
+enum chancery_err daemon_audit(struct daemon *d, const char *action,
+                               const struct daemon_field *fields, size_t n_fields,
+                               uint64_t *out_index, struct diag *diag) MUST_CHECK;
 
 /* daemon_audit_sink replaces the RPC to chancery-audit: for chancery-audit itself, which appends
  * directly. `fn` gets the sequence that was assigned. Before daemon_run only. */

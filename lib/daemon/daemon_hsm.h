@@ -7,7 +7,8 @@
 #include "hsm/hsm.h"
 
 /* daemon_hsm_open opens the token of the configuration (owned by the daemon, closed after the stop
- * hooks) and adds the readiness check "hsm". CH_INVALID when `hsm` is missing. Before daemon_run. */
+ * hooks) and adds the readiness check "hsm". CH_INVALID when `hsm` is missing. Before daemon_run.
+ */
 enum chancery_err daemon_hsm_open(struct daemon *d, struct hsm_token **out,
                                   struct diag *diag) MUST_CHECK;
 
@@ -17,7 +18,8 @@ enum chancery_err daemon_hsm_key(struct daemon *d, struct hsm_token *token,
                                  const struct daemon_keys *pinned, struct hsm_key **out,
                                  struct diag *diag) MUST_CHECK;
 
-/* daemon_hsm_key_named does the same for the key named by hsm.<name>, for processes with several. */
+/* daemon_hsm_key_named does the same for the key named by hsm.<name>, for processes with several.
+ */
 enum chancery_err daemon_hsm_key_named(struct daemon *d, struct hsm_token *token, const char *name,
                                        const struct daemon_keys *pinned, struct hsm_key **out,
                                        struct diag *diag) MUST_CHECK;

@@ -13,8 +13,10 @@
 #define DAEMON_TASKS_MAX 16
 #define DAEMON_HOOKS_MAX 16
 #define DAEMON_URI_MAX 256
-#define DAEMON_SKEW_MAX_S 5 /* clock difference to the database that still counts as the same time */
-#define DAEMON_REFUSALS_MAX 4096 /* refusals waiting for the audit log; past it they are counted */
+#define DAEMON_SKEW_MAX_S                                                                          \
+    5 /* clock difference to the database that still counts as the same time */
+#define DAEMON_REFUSALS_MAX 4096 /* refusals waiting for the audit log; past it they are counted   \
+                                  */
 
 struct daemon_peer_entry {
     char process[32];
@@ -73,7 +75,7 @@ struct daemon {
     size_t n_stop_hooks, n_owned;
 
     atomic_bool ready, stopping, started, clock_stepped, clock_skewed;
-    atomic_int result; /* what daemon_run returns */
+    atomic_int result;                    /* what daemon_run returns */
     int64_t clock_wall_ms, clock_mono_ms; /* readiness task only */
 
     pthread_mutex_t lock; /* everything below */
@@ -106,6 +108,7 @@ void daemon_clock_skew(struct daemon *d, int64_t other_now_s);
 /* tasks.c */
 enum chancery_err daemon_tasks_start(struct daemon *d) MUST_CHECK;
 void daemon_tasks_stop(struct daemon *d);
+void daemon_stop_hooks(struct daemon *d); /* each runs once, last added first */
 
 /* refusals.c */
 enum chancery_err daemon_refusals_init(struct daemon *d) MUST_CHECK;

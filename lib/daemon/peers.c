@@ -3,11 +3,11 @@
 
 #include "daemon_int.h"
 
-/* Methods whose repetition changes nothing: reads, and Append, which returns the first
- * acknowledgement for a repeated (producer, boot, sequence). Revoke repeats as "already revoked". */
+/* Methods whose repetition changes nothing: reads, and Revoke, which repeats as "already revoked".
+ * Not Append, although it may be repeated: the appender (audit.c) repeats it itself and must know
+ * whether a lost connection left the outcome open, which channels hide for methods named here. */
 static const char *const repeatable[] = {
     "grpc.health.v1.Health/Check",
-    "chancery.audit.v1.AuditService/Append",
     "chancery.audit.v1.AuditService/GetCheckpoint",
     "chancery.audit.v1.AuditService/GetProof",
     "chancery.audit.v1.AuditService/ListEntries",

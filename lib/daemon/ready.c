@@ -7,7 +7,8 @@
 
 #define CLOCK_STEP_MS 1000 /* a smaller step back is what slewing and scheduling do */
 
-enum chancery_err daemon_check_add(struct daemon *d, const char *name, daemon_check_fn *fn, void *ctx)
+enum chancery_err daemon_check_add(struct daemon *d, const char *name, daemon_check_fn *fn,
+                                   void *ctx)
 {
     if (d->n_checks == DAEMON_CHECKS_MAX || atomic_load(&d->started)) {
         return CH_LIMIT;
@@ -84,9 +85,8 @@ static bool audit_start(struct daemon *d)
         DAEMON_DIGEST("trust", slice_of(d->trust.sha256, 32)),
         DAEMON_NUM("pid", getpid()),
     };
-    d->start_audited =
-        daemon_audit(d, "process.start", fields, sizeof fields / sizeof fields[0], NULL, NULL) ==
-        CH_OK;
+    d->start_audited = daemon_audit(d, "process.start", fields, sizeof fields / sizeof fields[0],
+                                    NULL, NULL) == CH_OK;
     return d->start_audited;
 }
 

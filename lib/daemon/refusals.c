@@ -1,7 +1,7 @@
 /* Refused calls on their way to the audit log: authenticated ones one by one, junk as a count.
  *
- * The RPC worker that refuses only queues; a task appends. A queue that is full counts what it drops,
- * and the count is logged: a flood cannot push anything else out of the process. */
+ * The RPC worker that refuses only queues; a task appends. A queue that is full counts what it
+ * drops, and the count is logged: a flood cannot push anything else out of the process. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -64,7 +64,8 @@ static bool flush_some(struct daemon *d)
             fields[i][1] = DAEMON_STR("caller", copy[i].caller);
             fields[i][2] = DAEMON_STR("service", copy[i].service);
             fields[i][3] = DAEMON_STR("method", copy[i].method);
-            entries[i] = (struct daemon_entry){.action = "refusal", .fields = fields[i], .n_fields = 4};
+            entries[i] =
+                (struct daemon_entry){.action = "refusal", .fields = fields[i], .n_fields = 4};
         }
         done = daemon_audit_append(d, entries, n, 3000, acks, NULL) == CH_OK;
     }

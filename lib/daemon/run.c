@@ -52,10 +52,7 @@ static void finish(struct daemon *d)
     daemon_tasks_stop(d);
     daemon_refusals_flush(d);
     audit_stop(d);
-    while (d->n_stop_hooks > 0) {
-        d->n_stop_hooks--;
-        d->stop_hooks[d->n_stop_hooks].fn(d->stop_hooks[d->n_stop_hooks].ctx);
-    }
+    daemon_stop_hooks(d);
 }
 
 enum chancery_err daemon_run(struct daemon *d, struct diag *diag)

@@ -59,7 +59,8 @@ static enum chancery_err read_conf(struct daemon *d, const char **trust, const c
     TRY(conf_string(root, "process", CONF_REQUIRED, &process, diag));
     if (strcmp(process, d->process) != 0) {
         return conf_error(conf_get(root, "process"), CH_INVALID, "conf.process", diag,
-                          "this file is for \"%s\", the program is chancery-%s", process, d->process);
+                          "this file is for \"%s\", the program is chancery-%s", process,
+                          d->process);
     }
     d->instance = d->process;
     TRY(conf_string(root, "instance", CONF_OPTIONAL, &d->instance, diag));
@@ -179,6 +180,7 @@ void daemon_free(struct daemon *d)
         return;
     }
     rpc_server_free(d->server);
+    daemon_stop_hooks(d); /* left over when the start failed */
     while (d->n_owned > 0) {
         d->n_owned--;
         d->owned[d->n_owned].fn(d->owned[d->n_owned].ctx);

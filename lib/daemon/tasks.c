@@ -88,6 +88,14 @@ enum chancery_err daemon_on_stop(struct daemon *d, daemon_task_fn *fn, void *ctx
     return CH_OK;
 }
 
+void daemon_stop_hooks(struct daemon *d)
+{
+    while (d->n_stop_hooks > 0) {
+        d->n_stop_hooks--;
+        d->stop_hooks[d->n_stop_hooks].fn(d->stop_hooks[d->n_stop_hooks].ctx);
+    }
+}
+
 bool daemon_stopping(const struct daemon *d)
 {
     return atomic_load(&d->stopping);

@@ -8,7 +8,8 @@
 
 #define BACKOFF_MIN_MS 100
 #define BACKOFF_MAX_MS 250
-#define KEEPALIVE_MIN_MS 1000 /* servers answer faster pings with GOAWAY (server.c: PING_MIN_MS) */
+#define KEEPALIVE_MIN_MS 1000 /* servers answer faster pings with GOAWAY (server.c: PING_MIN_MS)   \
+                               */
 #define KEEPALIVE_TIMEOUT_MS 3000
 #define TARGET_MAX 1024
 #define SERVICE_CONFIG_MAX ((size_t)64 << 10)
@@ -33,7 +34,8 @@ static grpc_arg string_arg(const char *key, const char *value)
     return a;
 }
 
-/* "pkg.Service/Method": the characters of protobuf names and nothing that JSON would have to escape. */
+/* "pkg.Service/Method": the characters of protobuf names and nothing that JSON would have to
+ * escape. */
 static bool method_name_ok(const char *s)
 {
     const char *slash = strchr(s, '/');
@@ -45,7 +47,8 @@ static bool method_name_ok(const char *s)
     return slash != NULL && slash != s && slash[1] != '\0';
 }
 
-/* grpc.service_config: retries on UNAVAILABLE for the methods declared idempotent, for no others. */
+/* grpc.service_config: retries on UNAVAILABLE for the methods declared idempotent, for no others.
+ */
 static enum chancery_err service_config(const char *const *idempotent, bool round_robin,
                                         struct buf *out, struct diag *diag)
 {
@@ -68,7 +71,8 @@ static enum chancery_err service_config(const char *const *idempotent, bool roun
 }
 
 /* libgrpc takes lists of literal addresses only with their scheme. */
-static enum chancery_err target_uri(const char *target, char *out, bool *out_many, struct diag *diag)
+static enum chancery_err target_uri(const char *target, char *out, bool *out_many,
+                                    struct diag *diag)
 {
     *out_many = strchr(target, ',') != NULL;
     const char *scheme = "";
@@ -92,8 +96,8 @@ static enum chancery_err peer_uri(const struct rpc_channel_opts *o, char *out, s
     int n = peer[0] == '/' ? snprintf(out, RPC_URI_MAX, "spiffe://%s%s", o->trust_domain, peer)
                            : snprintf(out, RPC_URI_MAX, "%s", peer);
     if (n < 0 || n >= RPC_URI_MAX || !rpc_uri_in_domain(out, o->trust_domain)) {
-        return diag_set(diag, CH_INVALID, "peer_uri", "rpc.peer_uri",
-                        "\"%s\" is no identity of %s", peer, o->trust_domain);
+        return diag_set(diag, CH_INVALID, "peer_uri", "rpc.peer_uri", "\"%s\" is no identity of %s",
+                        peer, o->trust_domain);
     }
     return CH_OK;
 }
@@ -202,7 +206,8 @@ void rpc_channel_free(struct rpc_channel *c)
 }
 
 /* Lock held. */
-static struct channel_method *method_add(struct rpc_channel *c, const ProtobufCServiceDescriptor *sd,
+static struct channel_method *method_add(struct rpc_channel *c,
+                                         const ProtobufCServiceDescriptor *sd,
                                          const ProtobufCMethodDescriptor *md)
 {
     size_t len = strlen(sd->name) + strlen(md->name) + 3;
@@ -231,9 +236,9 @@ static struct channel_method *method_known(struct rpc_channel *c,
     return m;
 }
 
-enum chancery_err channel_method(struct rpc_channel *c, const ProtobufCServiceDescriptor *sd,
-                                 const char *name, const struct channel_method **out,
-                                 struct diag *diag)
+enum chancery_err rpc_channel_method(struct rpc_channel *c, const ProtobufCServiceDescriptor *sd,
+                                     const char *name, const struct channel_method **out,
+                                     struct diag *diag)
 {
     const ProtobufCMethodDescriptor *md =
         protobuf_c_service_descriptor_get_method_by_name(sd, name);
@@ -251,8 +256,8 @@ enum chancery_err channel_method(struct rpc_channel *c, const ProtobufCServiceDe
     return m == NULL ? CH_NOMEM : CH_OK;
 }
 
-grpc_call *channel_call(struct rpc_channel *c, const struct channel_method *m,
-                        grpc_completion_queue *cq, unsigned timeout_ms)
+grpc_call *rpc_channel_call(struct rpc_channel *c, const struct channel_method *m,
+                            grpc_completion_queue *cq, unsigned timeout_ms)
 {
     return grpc_channel_create_registered_call(c->channel, NULL, GRPC_PROPAGATE_DEFAULTS, cq,
                                                m->handle, rpc_deadline(timeout_ms), NULL);

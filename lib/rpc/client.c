@@ -6,7 +6,7 @@
 #include "client_int.h"
 #include "grpc/health/v1/health.pb-c.h"
 
-void reply_init(struct reply *r)
+void rpc_reply_init(struct reply *r)
 {
     memset(r, 0, sizeof *r);
     grpc_metadata_array_init(&r->initial);
@@ -15,7 +15,7 @@ void reply_init(struct reply *r)
     r->code = GRPC_STATUS_UNKNOWN;
 }
 
-void reply_clear(struct reply *r)
+void rpc_reply_clear(struct reply *r)
 {
     grpc_metadata_array_destroy(&r->initial);
     grpc_metadata_array_destroy(&r->trailing);
@@ -25,7 +25,7 @@ void reply_clear(struct reply *r)
     r->text = grpc_empty_slice();
 }
 
-size_t reply_unary_ops(struct reply *r, grpc_byte_buffer *request, grpc_op ops[6])
+size_t rpc_reply_unary_ops(struct reply *r, grpc_byte_buffer *request, grpc_op ops[6])
 {
     memset(ops, 0, sizeof(grpc_op) * 6);
     ops[0].op = GRPC_OP_SEND_INITIAL_METADATA;
@@ -43,8 +43,8 @@ size_t reply_unary_ops(struct reply *r, grpc_byte_buffer *request, grpc_op ops[6
     return 6;
 }
 
-enum chancery_err reply_read(struct reply *r, const struct channel_method *m, struct arena *arena,
-                             ProtobufCMessage **out, struct diag *diag)
+enum chancery_err rpc_reply_read(struct reply *r, const struct channel_method *m,
+                                 struct arena *arena, ProtobufCMessage **out, struct diag *diag)
 {
     TRY(rpc_status_read(r->code, r->text, &r->trailing, m->repeatable, diag));
     if (r->bytes == NULL) {
@@ -64,28 +64,29 @@ static enum chancery_err check_args(const ProtobufCMessage *in, const struct cha
 }
 
 enum chancery_err rpc_call_unary(struct rpc_channel *c, const ProtobufCServiceDescriptor *sd,
-                                 const char *method, const ProtobufCMessage *in, unsigned timeout_ms,
-                                 struct arena *arena, ProtobufCMessage **out, struct diag *diag)
+                                 const char *method, const ProtobufCMessage *in,
+                                 unsigned timeout_ms, struct arena *arena, ProtobufCMessage **out,
+                                 struct diag *diag)
 {
     const struct channel_method *m = NULL;
-    TRY(channel_method(c, sd, method, &m, diag));
+    TRY(rpc_channel_method(c, sd, method, &m, diag));
     TRY(check_args(in, m, timeout_ms, diag));
     grpc_completion_queue *cq = rpc_pluck_take();
-    grpc_call *call = channel_call(c, m, cq, timeout_ms);
+    grpc_call *call = rpc_channel_call(c, m, cq, timeout_ms);
     grpc_byte_buffer *request = rpc_pack(in);
     struct reply reply;
-    reply_init(&reply);
+    rpc_reply_init(&reply);
     grpc_op ops[6];
     struct rpc_tag tag = {0};
     enum chancery_err err = CH_INTERNAL;
     if (request == NULL) {
         err = CH_NOMEM;
-    } else if (rpc_batch(call, ops, reply_unary_ops(&reply, request, ops), &tag)) {
+    } else if (rpc_batch(call, ops, rpc_reply_unary_ops(&reply, request, ops), &tag)) {
         (void)rpc_pluck(cq, &tag); /* the status says how it went */
-        err = reply_read(&reply, m, arena, out, diag);
+        err = rpc_reply_read(&reply, m, arena, out, diag);
     }
     grpc_byte_buffer_destroy(request);
-    reply_clear(&reply);
+    rpc_reply_clear(&reply);
     grpc_call_unref(call);
     rpc_pluck_give(cq);
     return err;
@@ -108,7 +109,7 @@ static void async_free(struct async_call *a)
 {
     struct rpc_channel *c = a->channel;
     grpc_byte_buffer_destroy(a->request);
-    reply_clear(&a->reply);
+    rpc_reply_clear(&a->reply);
     grpc_call_unref(a->call);
     free(a);
     pthread_mutex_lock(&c->lock);
@@ -126,17 +127,17 @@ static void on_async(struct rpc_tag *tag, bool ok)
     arena_init(&arena, CLIENT_ARENA_MAX);
     struct diag diag = {0};
     ProtobufCMessage *out = NULL;
-    enum chancery_err err = reply_read(&a->reply, a->method, &arena, &out, &diag);
+    enum chancery_err err = rpc_reply_read(&a->reply, a->method, &arena, &out, &diag);
     a->done(a->ctx, err, err == CH_OK ? out : NULL, &diag);
     async_free(a);
 }
 
 enum chancery_err rpc_call_async(struct rpc_channel *c, const ProtobufCServiceDescriptor *sd,
-                                 const char *method, const ProtobufCMessage *in, unsigned timeout_ms,
-                                 rpc_async_done *done, void *ctx)
+                                 const char *method, const ProtobufCMessage *in,
+                                 unsigned timeout_ms, rpc_async_done *done, void *ctx)
 {
     const struct channel_method *m = NULL;
-    TRY(channel_method(c, sd, method, &m, NULL));
+    TRY(rpc_channel_method(c, sd, method, &m, NULL));
     TRY(check_args(in, m, timeout_ms, NULL));
     struct async_call *a = calloc(1, sizeof *a);
     if (a == NULL) {
@@ -147,15 +148,19 @@ enum chancery_err rpc_call_async(struct rpc_channel *c, const ProtobufCServiceDe
         free(a);
         return CH_NOMEM;
     }
-    *a = (struct async_call){.channel = c, .method = m, .request = a->request, .done = done,
-                             .ctx = ctx, .tag = {.fn = on_async, .owner = a}};
-    reply_init(&a->reply);
-    a->call = channel_call(c, m, rpc_client_cq(), timeout_ms);
+    *a = (struct async_call){.channel = c,
+                             .method = m,
+                             .request = a->request,
+                             .done = done,
+                             .ctx = ctx,
+                             .tag = {.fn = on_async, .owner = a}};
+    rpc_reply_init(&a->reply);
+    a->call = rpc_channel_call(c, m, rpc_client_cq(), timeout_ms);
     pthread_mutex_lock(&c->lock);
     c->calls++;
     pthread_mutex_unlock(&c->lock);
     grpc_op ops[6];
-    if (!rpc_batch(a->call, ops, reply_unary_ops(&a->reply, a->request, ops), &a->tag)) {
+    if (!rpc_batch(a->call, ops, rpc_reply_unary_ops(&a->reply, a->request, ops), &a->tag)) {
         async_free(a);
         return CH_INTERNAL;
     }

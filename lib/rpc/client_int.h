@@ -26,13 +26,13 @@ struct rpc_channel {
     char **idempotent;
 };
 
-/* channel_method finds or registers; CH_INVALID when `sd` has no such method. */
-enum chancery_err channel_method(struct rpc_channel *c, const ProtobufCServiceDescriptor *sd,
-                                 const char *name, const struct channel_method **out,
-                                 struct diag *diag) MUST_CHECK;
+/* rpc_channel_method finds or registers; CH_INVALID when `sd` has no such method. */
+enum chancery_err rpc_channel_method(struct rpc_channel *c, const ProtobufCServiceDescriptor *sd,
+                                     const char *name, const struct channel_method **out,
+                                     struct diag *diag) MUST_CHECK;
 
-grpc_call *channel_call(struct rpc_channel *c, const struct channel_method *m,
-                        grpc_completion_queue *cq, unsigned timeout_ms);
+grpc_call *rpc_channel_call(struct rpc_channel *c, const struct channel_method *m,
+                            grpc_completion_queue *cq, unsigned timeout_ms);
 
 /* The receiving half of a call. */
 struct reply {
@@ -41,14 +41,15 @@ struct reply {
     grpc_status_code code;
     grpc_slice text;
 };
-void reply_init(struct reply *r);
-void reply_clear(struct reply *r);
+void rpc_reply_init(struct reply *r);
+void rpc_reply_clear(struct reply *r);
 
 /* Fills ops (6) of a whole unary call; returns their number. */
-size_t reply_unary_ops(struct reply *r, grpc_byte_buffer *request, grpc_op ops[6]);
+size_t rpc_reply_unary_ops(struct reply *r, grpc_byte_buffer *request, grpc_op ops[6]);
 
-/* reply_read: status, then the message. */
-enum chancery_err reply_read(struct reply *r, const struct channel_method *m, struct arena *arena,
-                             ProtobufCMessage **out, struct diag *diag) MUST_CHECK;
+/* rpc_reply_read: status, then the message. */
+enum chancery_err rpc_reply_read(struct reply *r, const struct channel_method *m,
+                                 struct arena *arena, ProtobufCMessage **out,
+                                 struct diag *diag) MUST_CHECK;
 
 #endif

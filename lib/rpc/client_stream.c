@@ -1,5 +1,5 @@
-/* Client side of streams: straight code, the calling thread polls the stream's own queue. One thread
- * at a time per stream. */
+/* Client side of streams: straight code, the calling thread polls the stream's own queue. One
+ * thread at a time per stream. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -72,12 +72,13 @@ enum chancery_err rpc_stream_open(struct rpc_channel *c, const ProtobufCServiceD
                                   struct rpc_stream **out, struct diag *diag)
 {
     const struct channel_method *m = NULL;
-    TRY(channel_method(c, sd, method, &m, diag));
+    TRY(rpc_channel_method(c, sd, method, &m, diag));
     if ((kind != RPC_SERVER_STREAM && kind != RPC_CLIENT_STREAM) || timeout_ms == 0 ||
         timeout_ms > INT32_MAX || (kind == RPC_SERVER_STREAM && first == NULL) ||
         (first != NULL && first->descriptor != m->md->input)) {
-        return diag_set(diag, CH_INVALID, "", "rpc.arguments",
-                        "a deadline, a stream kind and a request of the method's type are required");
+        return diag_set(
+            diag, CH_INVALID, "", "rpc.arguments",
+            "a deadline, a stream kind and a request of the method's type are required");
     }
     struct rpc_stream *s = calloc(1, sizeof *s);
     if (s == NULL) {
@@ -86,8 +87,8 @@ enum chancery_err rpc_stream_open(struct rpc_channel *c, const ProtobufCServiceD
     s->method = m;
     s->kind = kind;
     s->cq = rpc_pluck_take();
-    s->call = channel_call(c, m, s->cq, timeout_ms);
-    reply_init(&s->reply);
+    s->call = rpc_channel_call(c, m, s->cq, timeout_ms);
+    rpc_reply_init(&s->reply);
     enum chancery_err err = begin(s, first);
     if (err != CH_OK) {
         rpc_stream_free(s);
@@ -172,7 +173,7 @@ enum chancery_err rpc_stream_finish(struct rpc_stream *s, struct arena *arena,
         read_bytes(s, true);
         enum chancery_err err = status(s, diag);
         if (err == CH_OK) {
-            err = reply_read(&s->reply, s->method, arena, out, diag);
+            err = rpc_reply_read(&s->reply, s->method, arena, out, diag);
         }
         drop_bytes(s);
         return err;
@@ -194,7 +195,7 @@ void rpc_stream_free(struct rpc_stream *s)
         (void)grpc_call_cancel(s->call, NULL);
         read_status(s);
     }
-    reply_clear(&s->reply);
+    rpc_reply_clear(&s->reply);
     grpc_call_unref(s->call);
     rpc_pluck_give(s->cq);
     free(s);

@@ -97,7 +97,8 @@ static enum chancery_err check_message(struct slice s, const ProtobufCMessageDes
                             "more than %d fields in one message", RPC_ELEMENTS_MAX);
         }
         const ProtobufCFieldDescriptor *f =
-            (tag & 7) == 2 ? protobuf_c_message_descriptor_get_field(d, (unsigned)(tag >> 3)) : NULL;
+            (tag & 7) == 2 ? protobuf_c_message_descriptor_get_field(d, (unsigned)(tag >> 3))
+                           : NULL;
         if (f != NULL && f->type == PROTOBUF_C_TYPE_STRING) {
             TRY(check_string(value, f, diag));
         } else if (f != NULL && f->type == PROTOBUF_C_TYPE_MESSAGE) {
@@ -151,14 +152,15 @@ enum chancery_err rpc_unpack(grpc_byte_buffer *bytes, const ProtobufCMessageDesc
     size_t total = grpc_byte_buffer_length(bytes);
     if (total == 0) {
         err = rpc_unpack_bytes(slice_of(NULL, 0), d, arena, out, diag);
-    } else if (grpc_byte_buffer_reader_peek(&reader, &first) && GRPC_SLICE_LENGTH(*first) == total) {
+    } else if (grpc_byte_buffer_reader_peek(&reader, &first) &&
+               GRPC_SLICE_LENGTH(*first) == total) {
         err = rpc_unpack_bytes(slice_of(GRPC_SLICE_START_PTR(*first), total), d, arena, out, diag);
     } else {
         grpc_byte_buffer_reader_destroy(&reader);
         (void)grpc_byte_buffer_reader_init(&reader, bytes);
         grpc_slice all = grpc_byte_buffer_reader_readall(&reader);
-        err = rpc_unpack_bytes(slice_of(GRPC_SLICE_START_PTR(all), GRPC_SLICE_LENGTH(all)), d, arena,
-                               out, diag);
+        err = rpc_unpack_bytes(slice_of(GRPC_SLICE_START_PTR(all), GRPC_SLICE_LENGTH(all)), d,
+                               arena, out, diag);
         grpc_slice_unref(all);
     }
     grpc_byte_buffer_reader_destroy(&reader);

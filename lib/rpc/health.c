@@ -7,7 +7,7 @@
 #define SERVING GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING
 #define NOT_SERVING GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__NOT_SERVING
 
-enum call_health health_match(struct slice path)
+enum call_health rpc_health_match(struct slice path)
 {
     static const char check[] = "/grpc.health.v1.Health/Check";
     static const char watch[] = "/grpc.health.v1.Health/Watch";
@@ -31,8 +31,8 @@ static bool service_known(const struct rpc_server *s, const char *name)
     return known;
 }
 
-/* Server's lock held. Sends the present status unless it was the last one told, or one is on its way.
- * Returns true when the watch must be finished by the caller after the lock is released. */
+/* Server's lock held. Sends the present status unless it was the last one told, or one is on its
+ * way. Returns true when the watch must be finished by the caller after the lock is released. */
 static bool watch_tell(struct rpc_call *call)
 {
     struct rpc_server *s = call->server;
@@ -65,9 +65,9 @@ static bool watch_tell(struct rpc_call *call)
     ops[n++].data.send_message.send_message = call->out_bytes;
     call->watch_told = status;
     call->watch_sending = true;
-    call_ref(call);
+    rpc_call_ref(call);
     if (!rpc_batch(call->call, ops, n, &call->tag_send)) {
-        call_unref(call); /* the handling reference is still held: not the last */
+        rpc_call_unref(call); /* the handling reference is still held: not the last */
         call->watch_sending = false;
     }
     return false;
@@ -80,12 +80,12 @@ static void watch_step(struct rpc_call *call)
     bool end = watch_tell(call);
     pthread_mutex_unlock(&s->lock);
     if (end) {
-        call_finish(call, diag_set(&call->diag, CH_UNAVAILABLE, "", "rpc.draining",
-                                   "the server is stopping"));
+        rpc_call_finish(call, diag_set(&call->diag, CH_UNAVAILABLE, "", "rpc.draining",
+                                       "the server is stopping"));
     }
 }
 
-void health_watch_sent(struct rpc_call *call)
+void rpc_health_watch_sent(struct rpc_call *call)
 {
     pthread_mutex_lock(&call->server->lock);
     call->watch_sending = false;
@@ -93,7 +93,7 @@ void health_watch_sent(struct rpc_call *call)
     watch_step(call);
 }
 
-void health_watch_closed(struct rpc_call *call)
+void rpc_health_watch_closed(struct rpc_call *call)
 {
     pthread_mutex_lock(&call->server->lock);
     bool listed = call->server->watchers.head == call || call->prev != NULL;
@@ -103,7 +103,7 @@ void health_watch_closed(struct rpc_call *call)
     }
 }
 
-void health_run(struct rpc_call *call)
+void rpc_health_run(struct rpc_call *call)
 {
     struct rpc_server *s = call->server;
     ProtobufCMessage *in = NULL;
@@ -118,7 +118,7 @@ void health_run(struct rpc_call *call)
     }
     if (err != CH_OK) {
         call->health = HEALTH_CHECK;
-        call_finish(call, err);
+        rpc_call_finish(call, err);
         return;
     }
     if (call->health == HEALTH_CHECK) {
@@ -129,7 +129,7 @@ void health_run(struct rpc_call *call)
             out->status = (Grpc__Health__V1__HealthCheckResponse__ServingStatus)status_now(s);
             call->out = &out->base;
         }
-        call_finish(call, out == NULL ? CH_NOMEM : CH_OK);
+        rpc_call_finish(call, out == NULL ? CH_NOMEM : CH_OK);
         return;
     }
     pthread_mutex_lock(&s->lock);
@@ -139,7 +139,7 @@ void health_run(struct rpc_call *call)
 }
 
 /* A watch leaves the list only under the lock, so each is visited by taking the list apart. */
-void health_ready_changed(struct rpc_server *s)
+void rpc_health_ready_changed(struct rpc_server *s)
 {
     for (;;) {
         struct rpc_call *ended = NULL;
@@ -155,12 +155,12 @@ void health_ready_changed(struct rpc_server *s)
         if (ended == NULL) {
             return;
         }
-        call_finish(ended, diag_set(&ended->diag, CH_UNAVAILABLE, "", "rpc.draining",
-                                    "the server is stopping"));
+        rpc_call_finish(ended, diag_set(&ended->diag, CH_UNAVAILABLE, "", "rpc.draining",
+                                        "the server is stopping"));
     }
 }
 
-void health_end_watches(struct rpc_server *s)
+void rpc_health_end_watches(struct rpc_server *s)
 {
-    health_ready_changed(s);
+    rpc_health_ready_changed(s);
 }

@@ -13,8 +13,9 @@
 #include "os/os.h"
 #include "rpc_int.h"
 
-#define DENY_FILE_MAX ((size_t)4 << 20) /* 60,000 lines: every identity ever issued by a large site */
-#define DENY_CHECK_MS 1000              /* how often the file's time is looked at */
+#define DENY_FILE_MAX                                                                              \
+    ((size_t)4 << 20)      /* 60,000 lines: every identity ever issued by a large site */
+#define DENY_CHECK_MS 1000 /* how often the file's time is looked at */
 
 /* SPIFFE X.509-SVID 2: exactly one URI SAN; a certificate with several is no identity. */
 static void read_uri(const GENERAL_NAMES *names, char *out)
@@ -29,8 +30,7 @@ static void read_uri(const GENERAL_NAMES *names, char *out)
         const ASN1_IA5STRING *uri = name->d.uniformResourceIdentifier;
         int len = ASN1_STRING_length(uri);
         const unsigned char *text = ASN1_STRING_get0_data(uri);
-        if (++seen > 1 || len <= 0 || len >= RPC_URI_MAX ||
-            memchr(text, 0, (size_t)len) != NULL) {
+        if (++seen > 1 || len <= 0 || len >= RPC_URI_MAX || memchr(text, 0, (size_t)len) != NULL) {
             out[0] = '\0';
             return;
         }

@@ -3,10 +3,10 @@
  * Server: generic dispatch from protobuf-c service descriptors. Poller threads own the completion
  * queue (so the transport never freezes behind busy handlers, and health answers at once); handlers
  * run on a worker pool. Each call has an arena; request and response messages live in it.
- * Client: one channel per target, shared by all threads; blocking, asynchronous and streaming calls.
- * All connections are mutual TLS with SPIFFE URI identities, certificates reloaded while running.
- * Errors travel as gRPC status plus packed chancery.common.v1.ErrorDetail in "chancery-error-bin".
- * fork() without exec after rpc_init is forbidden (libgrpc). */
+ * Client: one channel per target, shared by all threads; blocking, asynchronous and streaming
+ * calls. All connections are mutual TLS with SPIFFE URI identities, certificates reloaded while
+ * running. Errors travel as gRPC status plus packed chancery.common.v1.ErrorDetail in
+ * "chancery-error-bin". fork() without exec after rpc_init is forbidden (libgrpc). */
 #ifndef CHANCERY_RPC_RPC_H
 #define CHANCERY_RPC_RPC_H
 
@@ -29,8 +29,8 @@ struct rpc_tls {
     const char *deny_file;
 };
 
-/* rpc_tls_identity checks the folder (three files that form an identity) and writes the URI that its
- * certificate names; "" when it names none or several. CH_NOT_FOUND, CH_INVALID, CH_LIMIT. */
+/* rpc_tls_identity checks the folder (three files that form an identity) and writes the URI that
+ * its certificate names; "" when it names none or several. CH_NOT_FOUND, CH_INVALID, CH_LIMIT. */
 enum chancery_err rpc_tls_identity(const struct rpc_tls *tls, char *out_uri, size_t cap,
                                    struct diag *diag) MUST_CHECK;
 
@@ -41,16 +41,16 @@ struct rpc_call;
 
 enum rpc_kind { RPC_UNARY = 1, RPC_SERVER_STREAM, RPC_CLIENT_STREAM };
 
-/* A handler. `in` is the request (NULL for RPC_CLIENT_STREAM: use rpc_recv); `out` is an initialised
- * response to fill with memory of rpc_arena (NULL for RPC_SERVER_STREAM: use rpc_send). Returns CH_OK
- * or an error whose detail it put into rpc_diag(call). RPC_UNARY handlers may call rpc_defer and
- * finish later from any thread. */
+/* A handler. `in` is the request (NULL for RPC_CLIENT_STREAM: use rpc_recv); `out` is an
+ * initialised response to fill with memory of rpc_arena (NULL for RPC_SERVER_STREAM: use rpc_send).
+ * Returns CH_OK or an error whose detail it put into rpc_diag(call). RPC_UNARY handlers may call
+ * rpc_defer and finish later from any thread. */
 typedef enum chancery_err rpc_handler(struct rpc_call *call, const ProtobufCMessage *in,
                                       ProtobufCMessage *out, void *ctx);
 
-/* One row of a service's method table. callers: NULL-terminated list of identity patterns allowed to
- * call: a full URI, or one ending in "*" (prefix match), or "*" alone for any authenticated caller.
- * A pattern beginning with "/" is relative to the own trust domain:
+/* One row of a service's method table. callers: NULL-terminated list of identity patterns allowed
+ * to call: a full URI, or one ending in "*" (prefix match), or "*" alone for any authenticated
+ * caller. A pattern beginning with "/" is relative to the own trust domain:
  * "/chancery/ca" means "spiffe://<trust-domain>/chancery/ca". */
 struct rpc_method {
     const char *name; /* as in the .proto: "IssueBatch" */
@@ -59,8 +59,8 @@ struct rpc_method {
     const char *const *callers;
 };
 
-/* Told of each call that is refused before its handler: caller outside the allow-list (CH_DENIED) or
- * without acceptable identity (CH_UNAUTHENTICATED). For audit; runs on a worker. */
+/* Told of each call that is refused before its handler: caller outside the allow-list (CH_DENIED)
+ * or without acceptable identity (CH_UNAUTHENTICATED). For audit; runs on a worker. */
 typedef void rpc_refused_fn(void *ctx, const char *service, const char *method,
                             const char *caller_uri, enum chancery_err why);
 
@@ -70,12 +70,12 @@ typedef void rpc_done_fn(void *ctx, const char *service, const char *method, enu
 
 struct rpc_server_opts {
     struct rpc_tls tls;
-    const char *trust_domain;    /* required */
-    unsigned workers;            /* handler threads; 0: 2 per core, at least 4 */
-    unsigned queue_max;          /* calls waiting for a worker; past it CH_BUSY; 0: 1024 */
-    unsigned inflight_max;       /* deferred and running calls; past it CH_BUSY; 0: 4096 */
-    size_t message_max;          /* bytes per received message; 0: 4 MiB */
-    unsigned grace_ms;           /* drain time at stop; 0: 5000 */
+    const char *trust_domain; /* required */
+    unsigned workers;         /* handler threads; 0: 2 per core, at least 4 */
+    unsigned queue_max;       /* calls waiting for a worker; past it CH_BUSY; 0: 1024 */
+    unsigned inflight_max;    /* deferred and running calls; past it CH_BUSY; 0: 4096 */
+    size_t message_max;       /* bytes per received message; 0: 4 MiB */
+    unsigned grace_ms;        /* drain time at stop; 0: 5000 */
     rpc_refused_fn *on_refused;
     rpc_done_fn *on_done;
     void *hook_ctx;
@@ -85,16 +85,18 @@ struct rpc_server_opts {
 enum chancery_err rpc_server_new(const struct rpc_server_opts *opts, struct rpc_server **out,
                                  struct diag *diag) MUST_CHECK;
 
-/* rpc_server_add registers a service. Each row must name a method of `sd`; methods of `sd` without a
- * row answer UNIMPLEMENTED. The table must outlive the server. */
+/* rpc_server_add registers a service. Each row must name a method of `sd`; methods of `sd` without
+ * a row answer UNIMPLEMENTED. The table must outlive the server. */
 enum chancery_err rpc_server_add(struct rpc_server *s, const ProtobufCServiceDescriptor *sd,
                                  const struct rpc_method *methods, size_t n, void *ctx) MUST_CHECK;
 
-/* rpc_server_listen binds "host:port" (port 0: any) or "unix:path"; *out_port gets the bound port. */
+/* rpc_server_listen binds "host:port" (port 0: any) or "unix:path"; *out_port gets the bound port.
+ */
 enum chancery_err rpc_server_listen(struct rpc_server *s, const char *address, int *out_port,
                                     struct diag *diag) MUST_CHECK;
 
-/* rpc_server_start starts pollers and workers; health says NOT_SERVING until rpc_server_set_ready. */
+/* rpc_server_start starts pollers and workers; health says NOT_SERVING until rpc_server_set_ready.
+ */
 enum chancery_err rpc_server_start(struct rpc_server *s, struct diag *diag) MUST_CHECK;
 
 /* rpc_server_set_ready sets what grpc.health.v1 answers (service "" and every registered one). */
@@ -109,21 +111,22 @@ void rpc_server_free(struct rpc_server *s);
 /* Inside a handler. */
 struct arena *rpc_arena(struct rpc_call *call);
 struct diag *rpc_diag(struct rpc_call *call);
-const char *rpc_caller(const struct rpc_call *call);          /* SPIFFE URI, never NULL or "" */
+const char *rpc_caller(const struct rpc_call *call); /* SPIFFE URI, never NULL or "" */
 const uint8_t *rpc_caller_cert_sha256(const struct rpc_call *call); /* 32 bytes */
-int64_t rpc_time_left_ms(const struct rpc_call *call);        /* to the caller's deadline */
+int64_t rpc_time_left_ms(const struct rpc_call *call);              /* to the caller's deadline */
 bool rpc_cancelled(const struct rpc_call *call);
 
 /* rpc_send writes one message of a server stream; CH_CANCELLED when the peer is gone. */
 enum chancery_err rpc_send(struct rpc_call *call, const ProtobufCMessage *m) MUST_CHECK;
 
-/* rpc_recv reads the next message of a client stream; CH_END after the last. Messages stay valid until
- * rpc_recv_reset or the call's end: a handler of long streams calls it when it is done with one. */
+/* rpc_recv reads the next message of a client stream; CH_END after the last. Messages stay valid
+ * until rpc_recv_reset or the call's end: a handler of long streams calls it when it is done with
+ * one. */
 enum chancery_err rpc_recv(struct rpc_call *call, ProtobufCMessage **out) MUST_CHECK;
 void rpc_recv_reset(struct rpc_call *call);
 
-/* rpc_defer: the unary handler will return CH_OK now and someone calls rpc_finish exactly once later;
- * call, request and response stay valid until then. */
+/* rpc_defer: the unary handler will return CH_OK now and someone calls rpc_finish exactly once
+ * later; call, request and response stay valid until then. */
 void rpc_defer(struct rpc_call *call);
 void rpc_finish(struct rpc_call *call, enum chancery_err err);
 
@@ -133,10 +136,11 @@ struct rpc_channel;
 struct rpc_channel_opts {
     struct rpc_tls tls;
     const char *trust_domain;
-    const char *peer_uri;            /* required identity; "/chancery/ca" is relative to the domain */
-    unsigned keepalive_ms;           /* 0: 5000 */
-    size_t message_max;              /* 0: 16 MiB */
-    const char *const *idempotent;   /* NULL-terminated "pkg.Service/Method": retried on UNAVAILABLE */
+    const char *peer_uri;  /* required identity; "/chancery/ca" is relative to the domain */
+    unsigned keepalive_ms; /* 0: 5000 */
+    size_t message_max;    /* 0: 16 MiB */
+    const char *const
+        *idempotent; /* NULL-terminated "pkg.Service/Method": retried on UNAVAILABLE */
 };
 
 /* rpc_channel_new prepares a channel to `target` ("host:port", "unix:path"; several addresses
@@ -148,23 +152,24 @@ void rpc_channel_free(struct rpc_channel *c);
 
 /* rpc_call_unary calls and waits. `out` lives in `arena`. On failure `diag` gets the server's
  * detail; CH_UNAVAILABLE also when the peer's identity is wrong. timeout_ms > 0 is required.
- * A connection that dies while the call is out: CH_UNKNOWN (the peer may have acted), for methods in
- * `idempotent` CH_UNAVAILABLE. Never reached the peer, or the peer itself says so: CH_UNAVAILABLE. */
+ * A connection that dies while the call is out: CH_UNKNOWN (the peer may have acted), for methods
+ * in `idempotent` CH_UNAVAILABLE. Never reached the peer, or the peer itself says so:
+ * CH_UNAVAILABLE. */
 enum chancery_err rpc_call_unary(struct rpc_channel *c, const ProtobufCServiceDescriptor *sd,
                                  const char *method, const ProtobufCMessage *in,
                                  unsigned timeout_ms, struct arena *arena, ProtobufCMessage **out,
                                  struct diag *diag) MUST_CHECK;
 
-/* rpc_call_async calls and returns; `done` runs on a client thread, must not block, and owns nothing:
- * `out` (NULL on failure) is valid until it returns. */
+/* rpc_call_async calls and returns; `done` runs on a client thread, must not block, and owns
+ * nothing: `out` (NULL on failure) is valid until it returns. */
 typedef void rpc_async_done(void *ctx, enum chancery_err err, const ProtobufCMessage *out,
                             const struct diag *diag);
 enum chancery_err rpc_call_async(struct rpc_channel *c, const ProtobufCServiceDescriptor *sd,
                                  const char *method, const ProtobufCMessage *in,
                                  unsigned timeout_ms, rpc_async_done *done, void *ctx) MUST_CHECK;
 
-/* Streams. Client stream: open, send..., finish (gives the response). Server stream: open, recv until
- * CH_END, finish. rpc_stream_free cancels what is unfinished. */
+/* Streams. Client stream: open, send..., finish (gives the response). Server stream: open, recv
+ * until CH_END, finish. rpc_stream_free cancels what is unfinished. */
 struct rpc_stream;
 enum chancery_err rpc_stream_open(struct rpc_channel *c, const ProtobufCServiceDescriptor *sd,
                                   const char *method, enum rpc_kind kind,
@@ -185,11 +190,13 @@ enum chancery_err rpc_health_check(struct rpc_channel *c, unsigned timeout_ms, b
 
 struct Chancery__Common__V1__ErrorDetail;
 
-/* rpc_error_detail makes an ErrorDetail message in `arena` from an error and its diag (may be NULL). */
+/* rpc_error_detail makes an ErrorDetail message in `arena` from an error and its diag (may be
+ * NULL). */
 struct Chancery__Common__V1__ErrorDetail *
 rpc_error_detail(struct arena *arena, enum chancery_err err, const struct diag *diag);
 
-/* rpc_error_read turns an ErrorDetail (NULL or empty code: CH_OK) into an error and fills `diag`. */
+/* rpc_error_read turns an ErrorDetail (NULL or empty code: CH_OK) into an error and fills `diag`.
+ */
 enum chancery_err rpc_error_read(const struct Chancery__Common__V1__ErrorDetail *detail,
                                  struct diag *diag);
 

@@ -1,4 +1,5 @@
-/* Private parts that the files of lib/rpc share: completion tags, runtime, codec, identities, TLS. */
+/* Private parts that the files of lib/rpc share: completion tags, runtime, codec, identities, TLS.
+ */
 #ifndef CHANCERY_RPC_RPC_INT_H
 #define CHANCERY_RPC_RPC_INT_H
 
@@ -38,7 +39,8 @@ bool rpc_batch(grpc_call *call, const grpc_op *ops, size_t n, struct rpc_tag *ta
 /* rpc_pluck waits for `tag` on a pluck queue and returns its success. */
 bool rpc_pluck(grpc_completion_queue *cq, struct rpc_tag *tag);
 
-/* The client's queue: polled by the process's background thread (reconnects, asynchronous calls). */
+/* The client's queue: polled by the process's background thread (reconnects, asynchronous calls).
+ */
 grpc_completion_queue *rpc_client_cq(void);
 
 /* rpc_pluck_take / rpc_pluck_give: reusable pluck queues for blocking calls. */

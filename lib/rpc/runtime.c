@@ -15,8 +15,9 @@
 #include "os/os.h"
 #include "rpc_int.h"
 
-#define PLUCK_KEEP 64      /* idle pluck queues kept; more blocking threads than that are unusual */
-#define LIBRARY_LOG_PER_S 5 /* lines of libgrpc per second: junk connections must not fill the log */
+#define PLUCK_KEEP 64 /* idle pluck queues kept; more blocking threads than that are unusual */
+#define LIBRARY_LOG_PER_S                                                                          \
+    5 /* lines of libgrpc per second: junk connections must not fill the log */
 
 static struct {
     grpc_completion_queue *cq;
@@ -138,15 +139,15 @@ bool rpc_batch(grpc_call *call, const grpc_op *ops, size_t n, struct rpc_tag *ta
     rpc_tag_arm(tag);
     grpc_call_error e = grpc_call_start_batch(call, ops, n, tag, NULL);
     if (e != GRPC_CALL_OK) {
-        log_event(LOG_LEVEL_ERROR, "rpc.batch.refused", LOG_STR("why", grpc_call_error_to_string(e)));
+        log_event(LOG_LEVEL_ERROR, "rpc.batch.refused",
+                  LOG_STR("why", grpc_call_error_to_string(e)));
     }
     return e == GRPC_CALL_OK;
 }
 
 bool rpc_pluck(grpc_completion_queue *cq, struct rpc_tag *tag)
 {
-    grpc_event ev =
-        grpc_completion_queue_pluck(cq, tag, gpr_inf_future(GPR_CLOCK_MONOTONIC), NULL);
+    grpc_event ev = grpc_completion_queue_pluck(cq, tag, gpr_inf_future(GPR_CLOCK_MONOTONIC), NULL);
     rpc_tag_seen(tag);
     return ev.type == GRPC_OP_COMPLETE && ev.success != 0;
 }

@@ -1,8 +1,8 @@
 /* Server life: make, register services, listen, start, drain, free.
  *
- * The order of the end is libgrpc's: mark draining, shutdown_and_notify, wait for its tag with grace,
- * cancel what is left and wait again, shut the queue down, join threads, destroy the server, then the
- * queue. Any other order crashes or races in 1.51. */
+ * The order of the end is libgrpc's: mark draining, shutdown_and_notify, wait for its tag with
+ * grace, cancel what is left and wait again, shut the queue down, join threads, destroy the server,
+ * then the queue. Any other order crashes or races in 1.51. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +13,8 @@
 #include "server_int.h"
 
 #define PING_MIN_MS 500          /* below every client's keepalive time, or long calls get GOAWAY */
-#define CONNECTION_AGE_MS 900000 /* reconnect now and then, so that renewed certificates come in */
+#define CONNECTION_AGE_MS 900000 /* reconnect now and then, so that renewed certificates come in   \
+                                  */
 #define HANDSHAKE_MS 10000
 #define METADATA_MAX (16 << 10)
 
@@ -164,17 +165,18 @@ static void *poller_main(void *arg)
 enum chancery_err rpc_server_start(struct rpc_server *s, struct diag *diag)
 {
     if (s->started || s->n_ports == 0) {
-        return diag_set(diag, CH_PRECONDITION, "", "rpc.start", "nothing listens, or started twice");
+        return diag_set(diag, CH_PRECONDITION, "", "rpc.start",
+                        "nothing listens, or started twice");
     }
-    TRY(pool_start(s));
+    TRY(rpc_pool_start(s));
     if (pthread_create(&s->poller, NULL, poller_main, s) != 0) {
-        pool_stop(s);
+        rpc_pool_stop(s);
         return diag_set(diag, CH_NOMEM, "", "rpc.start", "no thread for the poller");
     }
     grpc_server_start(s->server);
     s->started = true;
     for (int i = 0; i < SERVER_ARMED; i++) {
-        call_arm(s);
+        rpc_call_arm(s);
     }
     return CH_OK;
 }
@@ -182,7 +184,7 @@ enum chancery_err rpc_server_start(struct rpc_server *s, struct diag *diag)
 void rpc_server_set_ready(struct rpc_server *s, bool ready)
 {
     if (atomic_exchange(&s->ready, ready) != ready && s->started) {
-        health_ready_changed(s);
+        rpc_health_ready_changed(s);
     }
 }
 
@@ -214,7 +216,7 @@ void rpc_server_stop(struct rpc_server *s)
     atomic_store(&s->draining, true);
     rpc_tag_arm(&s->shutdown_tag);
     grpc_server_shutdown_and_notify(s->server, s->cq, &s->shutdown_tag);
-    health_end_watches(s);
+    rpc_health_end_watches(s);
     if (!wait_drained(s, s->opts.grace_ms)) {
         grpc_server_cancel_all_calls(s->server);
         /* Handlers are not interrupted: what they hold must not be freed under them. */
@@ -229,7 +231,7 @@ void rpc_server_stop(struct rpc_server *s)
     pthread_mutex_unlock(&s->lock);
     grpc_completion_queue_shutdown(s->cq);
     pthread_join(s->poller, NULL);
-    pool_stop(s);
+    rpc_pool_stop(s);
 }
 
 void rpc_server_free(struct rpc_server *s)
@@ -242,14 +244,14 @@ void rpc_server_free(struct rpc_server *s)
         grpc_server_shutdown_and_notify(s->server, s->cq, &s->shutdown_tag);
         grpc_completion_queue_shutdown(s->cq);
         rpc_poll(s->cq);
-        pool_stop(s);
+        rpc_pool_stop(s);
     } else {
         rpc_server_stop(s);
     }
     grpc_server_destroy(s->server);
     grpc_completion_queue_destroy(s->cq);
     for (struct rpc_call *c; (c = call_list_pop(&s->free_calls)) != NULL;) {
-        call_free_memory(c);
+        rpc_call_free_memory(c);
     }
     for (size_t i = 0; i < s->n_services; i++) {
         free(s->services[i].by_index);
@@ -257,7 +259,7 @@ void rpc_server_free(struct rpc_server *s)
     for (size_t i = 0; i < s->n_ports; i++) {
         rpc_tls_port_free(s->ports[i]);
     }
-    peer_forget(s);
+    rpc_peer_forget(s);
     rpc_deny_free(s->deny);
     pthread_mutex_destroy(&s->lock);
     pthread_cond_destroy(&s->work);

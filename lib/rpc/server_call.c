@@ -16,12 +16,12 @@ static int64_t mono_us(void)
 
 /* ---- references ---- */
 
-void call_ref(struct rpc_call *call)
+void rpc_call_ref(struct rpc_call *call)
 {
     atomic_fetch_add_explicit(&call->refs, 1, memory_order_relaxed);
 }
 
-void call_free_memory(struct rpc_call *call)
+void rpc_call_free_memory(struct rpc_call *call)
 {
     grpc_metadata_array_destroy(&call->metadata);
     arena_clear(&call->arena);
@@ -59,11 +59,11 @@ static void call_release(struct rpc_call *call)
     }
     pthread_mutex_unlock(&s->lock);
     if (!keep) {
-        call_free_memory(call);
+        rpc_call_free_memory(call);
     }
 }
 
-void call_unref(struct rpc_call *call)
+void rpc_call_unref(struct rpc_call *call)
 {
     if (atomic_fetch_sub_explicit(&call->refs, 1, memory_order_acq_rel) == 1) {
         call_release(call);
@@ -72,11 +72,11 @@ void call_unref(struct rpc_call *call)
 
 static bool call_batch(struct rpc_call *call, const grpc_op *ops, size_t n, struct rpc_tag *tag)
 {
-    call_ref(call);
+    rpc_call_ref(call);
     if (rpc_batch(call->call, ops, n, tag)) {
         return true;
     }
-    call_unref(call);
+    rpc_call_unref(call);
     return false;
 }
 
@@ -110,7 +110,7 @@ static void add_error(struct rpc_call *call, grpc_op *op, grpc_slice *text)
 }
 
 /* Takes the handling reference. */
-void call_finish(struct rpc_call *call, enum chancery_err err)
+void rpc_call_finish(struct rpc_call *call, enum chancery_err err)
 {
     grpc_op ops[3];
     memset(ops, 0, sizeof ops);
@@ -129,19 +129,19 @@ void call_finish(struct rpc_call *call, enum chancery_err err)
     add_error(call, &ops[n++], &text);
     (void)call_batch(call, ops, n, &call->tag_send);
     grpc_slice_unref(text);
-    call_unref(call);
+    rpc_call_unref(call);
 }
 
 /* ---- streams: a worker waits for the poller ---- */
 
-void call_op_begin(struct rpc_call *call)
+void rpc_call_op_begin(struct rpc_call *call)
 {
     pthread_mutex_lock(&call->lock);
     call->op_done = false;
     pthread_mutex_unlock(&call->lock);
 }
 
-bool call_wait(struct rpc_call *call)
+bool rpc_call_wait(struct rpc_call *call)
 {
     pthread_mutex_lock(&call->lock);
     while (!call->op_done) {
@@ -167,11 +167,11 @@ static void on_send(struct rpc_tag *tag, bool ok)
 {
     struct rpc_call *call = tag->owner;
     if (call->health == HEALTH_WATCH) {
-        health_watch_sent(call);
+        rpc_health_watch_sent(call);
     } else {
         op_signal(call, ok);
     }
-    call_unref(call);
+    rpc_call_unref(call);
 }
 
 static void on_close(struct rpc_tag *tag, bool ok)
@@ -181,31 +181,31 @@ static void on_close(struct rpc_tag *tag, bool ok)
         atomic_store(&call->cancelled, true);
     }
     if (call->health == HEALTH_WATCH) {
-        health_watch_closed(call);
+        rpc_health_watch_closed(call);
     }
-    call_unref(call);
+    rpc_call_unref(call);
 }
 
 static void shed(struct rpc_call *call)
 {
-    call_finish(call, diag_set(&call->diag, CH_BUSY, "", "rpc.shed",
-                               "the server is overloaded: retry with back-off"));
+    rpc_call_finish(call, diag_set(&call->diag, CH_BUSY, "", "rpc.shed",
+                                   "the server is overloaded: retry with back-off"));
 }
 
 static void on_recv(struct rpc_tag *tag, bool ok)
 {
     struct rpc_call *call = tag->owner;
     if (call->health != HEALTH_NO) {
-        health_run(call);
+        rpc_health_run(call);
     } else if (call->method->kind == RPC_CLIENT_STREAM) {
         op_signal(call, ok);
     } else if (!ok || call->in_bytes == NULL) {
-        call_finish(call, diag_set(&call->diag, CH_CANCELLED, "", "rpc.no_request",
-                                   "the call ended before its request arrived"));
-    } else if (!pool_push(call, false)) {
+        rpc_call_finish(call, diag_set(&call->diag, CH_CANCELLED, "", "rpc.no_request",
+                                       "the call ended before its request arrived"));
+    } else if (!rpc_pool_push(call, false)) {
         shed(call);
     }
-    call_unref(call);
+    rpc_call_unref(call);
 }
 
 static bool call_recv(struct rpc_call *call)
@@ -257,18 +257,18 @@ static void refuse(struct rpc_call *call, enum chancery_err why)
     call->refused = why;
     /* Refusals are for the audit log: they pass a full queue, within the limit of calls at all. */
     bool room = atomic_load(&call->server->inflight) <= call->server->opts.inflight_max;
-    if (call->server->opts.on_refused == NULL || call->md == NULL || !pool_push(call, room)) {
-        call_finish(call, why);
+    if (call->server->opts.on_refused == NULL || call->md == NULL || !rpc_pool_push(call, room)) {
+        rpc_call_finish(call, why);
     }
 }
 
 static void dispatch(struct rpc_call *call)
 {
-    enum chancery_err err = peer_identify(call);
-    call->health = err == CH_OK ? health_match(details_path(call)) : HEALTH_NO;
+    enum chancery_err err = rpc_peer_identify(call);
+    call->health = err == CH_OK ? rpc_health_match(details_path(call)) : HEALTH_NO;
     if (call->health != HEALTH_NO) {
         if (!call_recv(call)) {
-            call_finish(call, CH_INTERNAL);
+            rpc_call_finish(call, CH_INTERNAL);
         }
         return;
     }
@@ -276,20 +276,20 @@ static void dispatch(struct rpc_call *call)
     if (err != CH_OK) {
         refuse(call, err);
     } else if (!known) {
-        call_finish(call, diag_set(&call->diag, CH_UNSUPPORTED, "", "rpc.method",
-                                   "this server has no such method"));
-    } else if (!peer_allowed(call)) {
-        (void)diag_set(&call->diag, CH_DENIED, "caller", "caller.not_allowed",
-                       "%s may not call %s", call->caller.uri, call->md->name);
+        rpc_call_finish(call, diag_set(&call->diag, CH_UNSUPPORTED, "", "rpc.method",
+                                       "this server has no such method"));
+    } else if (!rpc_peer_allowed(call)) {
+        (void)diag_set(&call->diag, CH_DENIED, "caller", "caller.not_allowed", "%s may not call %s",
+                       call->caller.uri, call->md->name);
         refuse(call, CH_DENIED);
     } else if (atomic_load(&call->server->inflight) > call->server->opts.inflight_max) {
         shed(call);
     } else if (call->method->kind == RPC_CLIENT_STREAM) {
-        if (!pool_push(call, false)) {
+        if (!rpc_pool_push(call, false)) {
             shed(call);
         }
     } else if (!call_recv(call)) {
-        call_finish(call, CH_INTERNAL);
+        rpc_call_finish(call, CH_INTERNAL);
     }
 }
 
@@ -311,12 +311,12 @@ static void on_new(struct rpc_tag *tag, bool ok)
     struct rpc_server *s = call->server;
     if (!ok) { /* shutting down: no call came */
         call->call = NULL;
-        call_unref(call);
+        rpc_call_unref(call);
         return;
     }
     atomic_fetch_add(&s->inflight, 1);
     if (!atomic_load(&s->draining)) {
-        call_arm(s);
+        rpc_call_arm(s);
     }
     call->start_us = mono_us();
     call->deadline_ms = os_mono_ms() + left_ms(call->details.deadline);
@@ -376,7 +376,7 @@ static void call_prepare(struct rpc_call *call)
     call->watch_sending = call->watch_ended = false;
 }
 
-void call_arm(struct rpc_server *s)
+void rpc_call_arm(struct rpc_server *s)
 {
     struct rpc_call *call = call_take(s);
     if (call == NULL) {
@@ -387,9 +387,10 @@ void call_arm(struct rpc_server *s)
     grpc_call_error e = grpc_server_request_call(s->server, &call->call, &call->details,
                                                  &call->metadata, s->cq, s->cq, &call->tag_new);
     if (e != GRPC_CALL_OK) {
-        log_event(LOG_LEVEL_ERROR, "rpc.request_call", LOG_STR("why", grpc_call_error_to_string(e)));
+        log_event(LOG_LEVEL_ERROR, "rpc.request_call",
+                  LOG_STR("why", grpc_call_error_to_string(e)));
         call->call = NULL;
-        call_unref(call);
+        rpc_call_unref(call);
     }
 }
 
@@ -426,19 +427,19 @@ static enum chancery_err handle(struct rpc_call *call)
     return call->method->handler(call, call->in, call->out, call->service->ctx);
 }
 
-void call_run(struct rpc_call *call)
+void rpc_call_run(struct rpc_call *call)
 {
     if (call->refused != CH_OK) {
         call->server->opts.on_refused(call->server->opts.hook_ctx, call->service->sd->name,
                                       call->md->name, call->caller.uri, call->refused);
-        call_finish(call, call->refused);
+        rpc_call_finish(call, call->refused);
         return;
     }
     /* A deferred call may be finished, and its slot reused, before its handler returns: hold it. */
-    call_ref(call);
+    rpc_call_ref(call);
     enum chancery_err err = handle(call);
     if (!call->deferred) {
-        call_finish(call, err);
+        rpc_call_finish(call, err);
     }
-    call_unref(call);
+    rpc_call_unref(call);
 }

@@ -18,11 +18,11 @@
 
 #define SERVER_SERVICES_MAX 16
 #define SERVER_PORTS_MAX 8
-#define SERVER_ARMED 32          /* calls the library may hand over before the next poll */
-#define SERVER_IDENTITIES 64     /* peers whose certificates are remembered as read */
-#define SERVER_CALLS_KEPT 256    /* idle call slots kept for reuse */
+#define SERVER_ARMED 32       /* calls the library may hand over before the next poll */
+#define SERVER_IDENTITIES 64  /* peers whose certificates are remembered as read */
+#define SERVER_CALLS_KEPT 256 /* idle call slots kept for reuse */
 #define SERVER_CALL_ARENA ((size_t)128 << 20) /* unpacked request + response of one call */
-#define SERVER_TIME_MAX_MS 3600000 /* calls without a deadline get one hour */
+#define SERVER_TIME_MAX_MS 3600000            /* calls without a deadline get one hour */
 
 struct service {
     const ProtobufCServiceDescriptor *sd;
@@ -112,38 +112,38 @@ struct rpc_call {
     bool op_done, op_ok;
 
     /* Health watch, under the server's lock. */
-    int watch_told;    /* last status sent; -1: none */
+    int watch_told; /* last status sent; -1: none */
     bool watch_sending, watch_ended;
 };
 
 /* server_call.c */
-void call_arm(struct rpc_server *s);      /* ask the library for one more call */
-void call_run(struct rpc_call *call);     /* on a worker */
-void call_finish(struct rpc_call *call, enum chancery_err err);
-void call_ref(struct rpc_call *call);
-void call_unref(struct rpc_call *call);
-void call_free_memory(struct rpc_call *call);
+void rpc_call_arm(struct rpc_server *s);  /* ask the library for one more call */
+void rpc_call_run(struct rpc_call *call); /* on a worker */
+void rpc_call_finish(struct rpc_call *call, enum chancery_err err);
+void rpc_call_ref(struct rpc_call *call);
+void rpc_call_unref(struct rpc_call *call);
+void rpc_call_free_memory(struct rpc_call *call);
 /* Waits, on a worker, for the operation that was started with tag_recv or tag_send. */
-bool call_wait(struct rpc_call *call);
-void call_op_begin(struct rpc_call *call);
+bool rpc_call_wait(struct rpc_call *call);
+void rpc_call_op_begin(struct rpc_call *call);
 
 /* server_peer.c: who calls; fills call->caller. CH_OK, CH_UNAUTHENTICATED. */
-enum chancery_err peer_identify(struct rpc_call *call);
-bool peer_allowed(const struct rpc_call *call);
-void peer_forget(struct rpc_server *s);
+enum chancery_err rpc_peer_identify(struct rpc_call *call);
+bool rpc_peer_allowed(const struct rpc_call *call);
+void rpc_peer_forget(struct rpc_server *s);
 
 /* server_pool.c */
-enum chancery_err pool_start(struct rpc_server *s);
-void pool_stop(struct rpc_server *s);
-bool pool_push(struct rpc_call *call, bool always); /* false: queue full */
+enum chancery_err rpc_pool_start(struct rpc_server *s);
+void rpc_pool_stop(struct rpc_server *s);
+bool rpc_pool_push(struct rpc_call *call, bool always); /* false: queue full */
 
 /* health.c */
-enum call_health health_match(struct slice path);
-void health_run(struct rpc_call *call); /* request received; on the poller */
-void health_ready_changed(struct rpc_server *s);
-void health_end_watches(struct rpc_server *s);
-void health_watch_closed(struct rpc_call *call);
-void health_watch_sent(struct rpc_call *call);
+enum call_health rpc_health_match(struct slice path);
+void rpc_health_run(struct rpc_call *call); /* request received; on the poller */
+void rpc_health_ready_changed(struct rpc_server *s);
+void rpc_health_end_watches(struct rpc_server *s);
+void rpc_health_watch_closed(struct rpc_call *call);
+void rpc_health_watch_sent(struct rpc_call *call);
 
 static inline void call_list_push(struct call_list *l, struct rpc_call *c)
 {

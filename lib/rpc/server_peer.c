@@ -47,7 +47,7 @@ static enum chancery_err unauthenticated(struct rpc_call *call, const char *rule
     return diag_set(&call->diag, CH_UNAUTHENTICATED, "caller", rule, "%s", text);
 }
 
-enum chancery_err peer_identify(struct rpc_call *call)
+enum chancery_err rpc_peer_identify(struct rpc_call *call)
 {
     memset(&call->caller, 0, sizeof call->caller);
     grpc_auth_context *auth = grpc_call_auth_context(call->call);
@@ -76,7 +76,7 @@ enum chancery_err peer_identify(struct rpc_call *call)
     return CH_OK;
 }
 
-bool peer_allowed(const struct rpc_call *call)
+bool rpc_peer_allowed(const struct rpc_call *call)
 {
     const char *const *patterns = call->method->callers;
     for (size_t i = 0; patterns != NULL && patterns[i] != NULL; i++) {
@@ -87,7 +87,7 @@ bool peer_allowed(const struct rpc_call *call)
     return false;
 }
 
-void peer_forget(struct rpc_server *s)
+void rpc_peer_forget(struct rpc_server *s)
 {
     for (unsigned i = 0; i < SERVER_IDENTITIES; i++) {
         free(s->known[i].pem);

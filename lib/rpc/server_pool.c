@@ -4,7 +4,7 @@
 
 #include "server_int.h"
 
-bool pool_push(struct rpc_call *call, bool always)
+bool rpc_pool_push(struct rpc_call *call, bool always)
 {
     struct rpc_server *s = call->server;
     pthread_mutex_lock(&s->lock);
@@ -30,11 +30,11 @@ static void *worker_main(void *arg)
         if (call == NULL) {
             return NULL;
         }
-        call_run(call);
+        rpc_call_run(call);
     }
 }
 
-enum chancery_err pool_start(struct rpc_server *s)
+enum chancery_err rpc_pool_start(struct rpc_server *s)
 {
     unsigned n = s->opts.workers;
     if (n == 0) {
@@ -47,7 +47,7 @@ enum chancery_err pool_start(struct rpc_server *s)
     }
     while (s->n_workers < n) {
         if (pthread_create(&s->workers[s->n_workers], NULL, worker_main, s) != 0) {
-            pool_stop(s);
+            rpc_pool_stop(s);
             return CH_NOMEM;
         }
         s->n_workers++;
@@ -55,7 +55,7 @@ enum chancery_err pool_start(struct rpc_server *s)
     return CH_OK;
 }
 
-void pool_stop(struct rpc_server *s)
+void rpc_pool_stop(struct rpc_server *s)
 {
     pthread_mutex_lock(&s->lock);
     s->workers_end = true;

@@ -50,13 +50,13 @@ enum chancery_err rpc_send(struct rpc_call *call, const ProtobufCMessage *m)
     }
     ops[n].op = GRPC_OP_SEND_MESSAGE;
     ops[n++].data.send_message.send_message = call->out_bytes;
-    call_op_begin(call);
-    call_ref(call);
+    rpc_call_op_begin(call);
+    rpc_call_ref(call);
     bool ok = rpc_batch(call->call, ops, n, &call->tag_send);
     if (ok) {
-        ok = call_wait(call);
+        ok = rpc_call_wait(call);
     } else {
-        call_unref(call);
+        rpc_call_unref(call);
     }
     grpc_byte_buffer_destroy(call->out_bytes);
     call->out_bytes = NULL;
@@ -70,13 +70,13 @@ enum chancery_err rpc_recv(struct rpc_call *call, ProtobufCMessage **out)
     memset(&op, 0, sizeof op);
     op.op = GRPC_OP_RECV_MESSAGE;
     op.data.recv_message.recv_message = &call->in_bytes;
-    call_op_begin(call);
-    call_ref(call);
+    rpc_call_op_begin(call);
+    rpc_call_ref(call);
     bool ok = rpc_batch(call->call, &op, 1, &call->tag_recv);
     if (ok) {
-        ok = call_wait(call);
+        ok = rpc_call_wait(call);
     } else {
-        call_unref(call);
+        rpc_call_unref(call);
     }
     if (ok && call->in_bytes != NULL) {
         enum chancery_err err =
@@ -104,5 +104,5 @@ void rpc_defer(struct rpc_call *call)
 
 void rpc_finish(struct rpc_call *call, enum chancery_err err)
 {
-    call_finish(call, err);
+    rpc_call_finish(call, err);
 }

@@ -1,7 +1,7 @@
 /* Errors on the wire: gRPC status codes and the ErrorDetail that travels beside them.
  *
- * The stable name in ErrorDetail.code is what Chancery's programs read; the gRPC code is for foreign
- * clients and for failures that libgrpc itself reports. */
+ * The stable name in ErrorDetail.code is what Chancery's programs read; the gRPC code is for
+ * foreign clients and for failures that libgrpc itself reports. */
 #include <stdio.h>
 #include <string.h>
 
@@ -92,7 +92,8 @@ static char *as_text(const char *s)
     return (char *)(uintptr_t)s;
 }
 
-/* diag texts are cut to fixed sizes, which may cut a UTF-8 sequence: the wire only carries whole ones. */
+/* diag texts are cut to fixed sizes, which may cut a UTF-8 sequence: the wire only carries whole
+ * ones. */
 static void copy_utf8(char *out, size_t cap, const char *in)
 {
     (void)snprintf(out, cap, "%s", in);
@@ -190,7 +191,8 @@ static bool read_detail(const grpc_metadata_array *trailing, enum chancery_err *
 }
 
 /* libgrpc's wording (1.51, load balancing and resolver) for calls that never reached a connection.
- * Anything else that ends a call as UNAVAILABLE may have happened after the peer read the request. */
+ * Anything else that ends a call as UNAVAILABLE may have happened after the peer read the request.
+ */
 static bool never_sent(const char *text)
 {
     static const char *const openings[] = {"failed to connect to all addresses",

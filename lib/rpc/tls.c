@@ -1,10 +1,10 @@
 /* Mutual TLS credentials whose files are re-read while the process runs.
  *
  * Server: libgrpc asks for a certificate at every handshake; the answer is "unchanged" until the
- * three files are new, readable and fit together (a half-written rotation keeps the old identity and
- * is tried again at the next handshake). The first call for each port must give a certificate, so
- * every port has state of its own. Client: libgrpc's file watcher reloads; a verifier demands the
- * peer's URI, which libgrpc's own name check never matches. */
+ * three files are new, readable and fit together (a half-written rotation keeps the old identity
+ * and is tried again at the next handshake). The first call for each port must give a certificate,
+ * so every port has state of its own. Client: libgrpc's file watcher reloads; a verifier demands
+ * the peer's URI, which libgrpc's own name check never matches. */
 #include <grpc/support/alloc.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -16,8 +16,8 @@
 #include <sys/stat.h>
 
 #include "log/log.h"
-#include "rpc_int.h"
 #include "os/os.h"
+#include "rpc_int.h"
 
 #define PEM_MAX ((size_t)256 << 10) /* a chain of five certificates is 10 KiB */
 #define WATCH_S 1                   /* client file watcher's interval */
@@ -234,8 +234,8 @@ static int verifier_verify(void *user, grpc_tls_custom_verification_check_reques
         return refuse(status, details, "the server's certificate cannot be read");
     }
     if (strcmp(id.uri, v->peer_uri) != 0) {
-        (void)snprintf(text, sizeof text, "SAN mismatch: the server is \"%s\", wanted \"%s\"", id.uri,
-                       v->peer_uri);
+        (void)snprintf(text, sizeof text, "SAN mismatch: the server is \"%s\", wanted \"%s\"",
+                       id.uri, v->peer_uri);
         return refuse(status, details, text);
     }
     if (rpc_deny_has(v->deny, id.spki_sha256)) {

@@ -1,4 +1,5 @@
-/* Identities for tests: an infrastructure CA in memory and folders with cert.pem, key.pem, ca.pem. */
+/* Identities for tests: an infrastructure CA in memory and folders with cert.pem, key.pem, ca.pem.
+ */
 #ifndef CHANCERY_TEST_IDENTITY_H
 #define CHANCERY_TEST_IDENTITY_H
 

@@ -4,6 +4,7 @@
 #include <openssl/evp.h>
 #include <openssl/x509.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,16 +46,22 @@ static void write_trust(void)
 {
     struct buf b;
     buf_init(&b, 100000);
-    assert_int_equal(buf_add_str(&b, "{\"v\":1,\"trust_domain\":\"" TD "\",\"origin\":\"log.test\",\"keys\":{"), CH_OK);
+    assert_int_equal(
+        buf_add_str(&b, "{\"v\":1,\"trust_domain\":\"" TD "\",\"origin\":\"log.test\",\"keys\":{"),
+        CH_OK);
     static const char *const kinds[] = {"permit", "statement", "checkpoint"};
     for (int i = 0; i < 3; i++) {
         assert_int_equal(buf_printf(&b, "%s\"%s\":[\"", i == 0 ? "" : ",", kinds[i]), CH_OK);
         spki_base64(&b);
         assert_int_equal(buf_add_str(&b, "\"]"), CH_OK);
     }
-    assert_int_equal(buf_printf(&b, "},\"issuers\":[{\"issuer_id\":\"issuing-1\",\"certificate\":\"AQID\","
-                                    "\"shards\":8,\"crl_url\":\"http://c/x\",\"ocsp_url\":\"http://o\"}],"
-                                    "\"bundle_sha256\":\"%064d\",\"rehearsal\":true}%c", 0, 0), CH_OK);
+    assert_int_equal(
+        buf_printf(&b,
+                   "},\"issuers\":[{\"issuer_id\":\"issuing-1\",\"certificate\":\"AQID\","
+                   "\"shards\":8,\"crl_url\":\"http://c/x\",\"ocsp_url\":\"http://o\"}],"
+                   "\"bundle_sha256\":\"%064d\",\"rehearsal\":true}%c",
+                   0, 0),
+        CH_OK);
     test_write(t.dir, "trust.json", (const char *)b.ptr);
     uint8_t hash[32];
     crypto_sha256(slice_of(b.ptr, b.len - 1), hash);
@@ -66,10 +73,12 @@ static void write_conf(const char *extra)
 {
     struct buf b;
     buf_init(&b, 100000);
-    assert_int_equal(buf_printf(&b, "process: signer\ninstance: signer-1\nlisten: \"unix:%s/sock\"\n"
-                                    "trust: %s/trust.json\ntrust_sha256: \"%s\"\ntls:\n  dir: %s\n"
-                                    "log_level: error\n%s%c",
-                                t.dir, t.dir, t.pin, t.identity, extra, 0), CH_OK);
+    assert_int_equal(buf_printf(&b,
+                                "process: signer\ninstance: signer-1\nlisten: \"unix:%s/sock\"\n"
+                                "trust: %s/trust.json\ntrust_sha256: \"%s\"\ntls:\n  dir: %s\n"
+                                "log_level: error\n%s%c",
+                                t.dir, t.dir, t.pin, t.identity, extra, 0),
+                     CH_OK);
     test_write(t.dir, "signer.yaml", (const char *)b.ptr);
     buf_clear(&b);
 }
@@ -102,7 +111,8 @@ static int teardown(void **state)
 
 static enum chancery_err start(struct diag *diag)
 {
-    char *argv[] = {(char *)(uintptr_t)"chancery-signer", (char *)(uintptr_t)"--config", t.conf, NULL};
+    char *argv[] = {(char *)(uintptr_t) "chancery-signer", (char *)(uintptr_t) "--config", t.conf,
+                    NULL};
     return daemon_start(3, argv, "signer", &t.d, diag);
 }
 
@@ -134,9 +144,11 @@ static void start_reads_trust_and_identity(void **state)
     assert_int_equal(i->shards, 8);
     assert_int_equal(i->certificate.len, 3);
     assert_null(daemon_trust_issuer(t.d, "issuing-2"));
-    assert_ptr_equal(daemon_keys_find(&trust->permit, crypto_public_spki_sha256(trust->permit.keys[0])),
-                     trust->permit.keys[0]);
-    assert_null(daemon_keys_find(&trust->statement, crypto_public_spki_sha256(trust->permit.keys[0])));
+    assert_ptr_equal(
+        daemon_keys_find(&trust->permit, crypto_public_spki_sha256(trust->permit.keys[0])),
+        trust->permit.keys[0]);
+    assert_null(
+        daemon_keys_find(&trust->statement, crypto_public_spki_sha256(trust->permit.keys[0])));
     assert_null(daemon_peer(t.d, "audit"));
 }
 
@@ -158,7 +170,7 @@ static void other_process_or_missing_file_is_refused(void **state)
 {
     (void)state;
     struct diag d = {0};
-    char *argv[] = {(char *)(uintptr_t)"x", (char *)(uintptr_t)"--config", t.conf, NULL};
+    char *argv[] = {(char *)(uintptr_t) "x", (char *)(uintptr_t) "--config", t.conf, NULL};
     assert_int_equal(daemon_start(3, argv, "ca", &t.d, &d), CH_INVALID);
     assert_string_equal(d.rule, "conf.process");
     assert_int_equal(daemon_start(1, argv, "signer", &t.d, &d), CH_INVALID);
@@ -259,11 +271,14 @@ static void process_runs_audits_and_stops(void **state)
     t.check = CH_UNAVAILABLE;
     daemon_audit_sink(t.d, sink, NULL);
     assert_int_equal(daemon_check_add(t.d, "test", check, NULL), CH_OK);
-    assert_int_equal(rpc_server_add(daemon_server(t.d), &chancery__audit__v1__audit_service__descriptor,
-                                    methods, 1, NULL), CH_OK);
+    assert_int_equal(rpc_server_add(daemon_server(t.d),
+                                    &chancery__audit__v1__audit_service__descriptor, methods, 1,
+                                    NULL),
+                     CH_OK);
     pthread_t runner;
     pthread_create(&runner, NULL, run_main, NULL);
-    struct rpc_channel_opts o = {.tls = {t.client, NULL}, .trust_domain = TD, .peer_uri = "/chancery/signer"};
+    struct rpc_channel_opts o = {
+        .tls = {t.client, NULL}, .trust_domain = TD, .peer_uri = "/chancery/signer"};
     struct rpc_channel *c = NULL;
     char target[128];
     (void)snprintf(target, sizeof target, "unix:%s/sock", t.dir);
@@ -285,8 +300,9 @@ static void process_runs_audits_and_stops(void **state)
     CLEANUP(arena_clear) struct arena arena = {0};
     ProtobufCMessage *out = NULL;
     for (int i = 0; i < 3; i++) {
-        assert_int_equal(rpc_call_unary(c, &chancery__audit__v1__audit_service__descriptor, "Append",
-                                        &in.base, 5000, &arena, &out, NULL), CH_DENIED);
+        assert_int_equal(rpc_call_unary(c, &chancery__audit__v1__audit_service__descriptor,
+                                        "Append", &in.base, 5000, &arena, &out, NULL),
+                         CH_DENIED);
     }
     for (int64_t until = os_mono_ms() + 10000; count("refusal") < 3;) {
         assert_true(os_mono_ms() < until);
@@ -317,9 +333,57 @@ static void append_gives_up_with_an_honest_error(void **state)
     struct diag d = {0};
     int64_t start_ms = os_mono_ms();
     enum chancery_err err = daemon_audit_append(t.d, &e, 1, 600, &ack, &d);
-    assert_true(err == CH_UNAVAILABLE || err == CH_UNKNOWN); /* a try that ran out of time is unknown */
+    assert_true(err == CH_UNAVAILABLE ||
+                err == CH_UNKNOWN); /* a try that ran out of time is unknown */
     assert_true(os_mono_ms() - start_ms < 3000);
     assert_int_equal(daemon_audit_append(t.d, &e, 0, 600, &ack, &d), CH_INVALID);
+}
+
+/* An audit log that reads the entries and never answers. */
+static enum chancery_err silent_append(struct rpc_call *call, const ProtobufCMessage *in,
+                                       ProtobufCMessage *out, void *ctx)
+{
+    (void)out;
+    pthread_mutex_lock(&t.lock);
+    t.sequences[t.n++ % SINK_MAX] = ((const Chancery__Audit__V1__AppendRequest *)in)->sequence;
+    pthread_mutex_unlock(&t.lock);
+    while (!rpc_cancelled(call)) {
+        (void)sched_yield();
+    }
+    atomic_store((atomic_bool *)ctx, true);
+    return CH_CANCELLED;
+}
+
+static void append_without_an_answer_is_unknown_and_repeats_its_sequence(void **state)
+{
+    (void)state;
+    static const char *const anyone[] = {"*", NULL};
+    static const struct rpc_method silent[] = {{"Append", RPC_UNARY, silent_append, anyone}};
+    char dir[96], address[128], peers[160];
+    (void)snprintf(dir, sizeof dir, "%s/audit", t.dir);
+    (void)snprintf(address, sizeof address, "unix:%s/audit.sock", t.dir);
+    (void)snprintf(peers, sizeof peers, "peers: {audit: \"%s\"}\n", address);
+    test_ca_issue(t.ca, dir, "spiffe://" TD "/chancery/audit");
+    write_conf(peers);
+    expect_start(CH_OK, "");
+    struct rpc_server *s = NULL;
+    struct rpc_server_opts o = {.tls = {dir, NULL}, .trust_domain = TD};
+    atomic_bool seen = false;
+    assert_int_equal(rpc_server_new(&o, &s, NULL), CH_OK);
+    assert_int_equal(
+        rpc_server_add(s, &chancery__audit__v1__audit_service__descriptor, silent, 1, &seen),
+        CH_OK);
+    assert_int_equal(rpc_server_listen(s, address, NULL, NULL), CH_OK);
+    assert_int_equal(rpc_server_start(s, NULL), CH_OK);
+    struct daemon_entry e = {.action = "test"};
+    struct daemon_ack ack;
+    assert_int_equal(daemon_audit_append(t.d, &e, 1, 4000, &ack, NULL), CH_UNKNOWN);
+    assert_true(atomic_load(&seen) && t.n >= 2);
+    for (unsigned i = 1; i < t.n; i++) {
+        assert_int_equal(t.sequences[i], t.sequences[0]);
+    }
+    rpc_server_stop(s);
+    rpc_server_free(s);
 }
 
 int main(void)
@@ -333,6 +397,7 @@ int main(void)
         TEST(unknown_key_stops_the_run),
         TEST(process_runs_audits_and_stops),
         TEST(append_gives_up_with_an_honest_error),
+        TEST(append_without_an_answer_is_unknown_and_repeats_its_sequence),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

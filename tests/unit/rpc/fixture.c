@@ -47,7 +47,8 @@ static enum chancery_err append(struct rpc_call *call, const ProtobufCMessage *i
                                 ProtobufCMessage *out_base, void *ctx)
 {
     struct fx *fx = ctx;
-    const Chancery__Audit__V1__AppendRequest *in = (const Chancery__Audit__V1__AppendRequest *)in_base;
+    const Chancery__Audit__V1__AppendRequest *in =
+        (const Chancery__Audit__V1__AppendRequest *)in_base;
     Chancery__Audit__V1__AppendResponse *out = (Chancery__Audit__V1__AppendResponse *)out_base;
     atomic_fetch_add(&fx->handled, 1);
     const char *action = in->n_entries == 0 ? "ok" : in->entries[0]->action;
@@ -103,7 +104,8 @@ static enum chancery_err stream_entries(struct rpc_call *call, const ProtobufCMe
         }
         atomic_fetch_add(&fx->stream_sent, 1);
     }
-    return n == 3 ? diag_set(rpc_diag(call), CH_INTEGRITY, "", "test.stream", "after three") : CH_OK;
+    return n == 3 ? diag_set(rpc_diag(call), CH_INTEGRITY, "", "test.stream", "after three")
+                  : CH_OK;
 }
 
 /* log_index = bytes received in chunks; a chunk "stop" makes it refuse at once. */
@@ -179,9 +181,12 @@ void fx_setup(struct fx *fx)
 
 struct rpc_server_opts fx_opts(struct fx *fx)
 {
-    return (struct rpc_server_opts){
-        .tls = {fx->server_dir, fx->deny}, .trust_domain = TD, .on_refused = on_refused,
-        .on_done = on_done, .hook_ctx = fx, .grace_ms = 3000};
+    return (struct rpc_server_opts){.tls = {fx->server_dir, fx->deny},
+                                    .trust_domain = TD,
+                                    .on_refused = on_refused,
+                                    .on_done = on_done,
+                                    .hook_ctx = fx,
+                                    .grace_ms = 3000};
 }
 
 void fx_serve(struct fx *fx, const struct rpc_server_opts *opts)
@@ -192,9 +197,11 @@ void fx_serve(struct fx *fx, const struct rpc_server_opts *opts)
     (void)snprintf(address, sizeof address, "127.0.0.1:%d", fx->port);
     assert_int_equal(rpc_server_new(opts == NULL ? &mine : opts, &fx->server, &diag), CH_OK);
     assert_int_equal(rpc_server_add(fx->server, &chancery__audit__v1__audit_service__descriptor,
-                                    audit_methods, 2, fx), CH_OK);
-    assert_int_equal(rpc_server_add(fx->server, &chancery__ca__v1__ca_service__descriptor,
-                                    ca_methods, 1, fx), CH_OK);
+                                    audit_methods, 2, fx),
+                     CH_OK);
+    assert_int_equal(
+        rpc_server_add(fx->server, &chancery__ca__v1__ca_service__descriptor, ca_methods, 1, fx),
+        CH_OK);
     int64_t until = os_mono_ms() + 3000; /* a stopped predecessor's port may need a moment */
     enum chancery_err err = rpc_server_listen(fx->server, address, &fx->port, &diag);
     while (err != CH_OK && os_mono_ms() < until) {
@@ -300,7 +307,8 @@ void fx_append_async(struct fx *fx, struct rpc_channel *c, const char *action, u
     struct append_call call;
     append_fill(&call, action);
     assert_int_equal(rpc_call_async(c, &chancery__audit__v1__audit_service__descriptor, "Append",
-                                    &call.request.base, timeout_ms, async_done, a), CH_OK);
+                                    &call.request.base, timeout_ms, async_done, a),
+                     CH_OK);
 }
 
 void fx_async_wait(struct fx_async *a)

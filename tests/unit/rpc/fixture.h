@@ -27,8 +27,8 @@ struct fx {
     pthread_mutex_t lock;
     pthread_cond_t cond;
     bool gate_open;
-    unsigned inside;          /* handlers waiting at the gate */
-    atomic_uint handled;      /* Append handlers run */
+    unsigned inside;     /* handlers waiting at the gate */
+    atomic_uint handled; /* Append handlers run */
     atomic_uint refused, done;
     char refused_uri[256];
     struct rpc_call *deferred;
@@ -70,7 +70,8 @@ void fx_wait_inside(struct fx *fx, unsigned n); /* until n handlers stand at the
 void fx_open(struct fx *fx);
 struct rpc_call *fx_wait_deferred(struct fx *fx);
 
-/* fx_until calls `fn` every 10 ms until it is CH_OK; fails the test after `ms`. Returns the time. */
+/* fx_until calls `fn` every 10 ms until it is CH_OK; fails the test after `ms`. Returns the time.
+ */
 unsigned fx_until_ok(struct rpc_channel *c, unsigned ms);
 
 #endif

@@ -204,23 +204,27 @@ static void unknown_service_and_method_are_unsupported(void **state)
     ProtobufCMessage *out = NULL;
     Chancery__Registration__V1__GetIssuerRequest issuer;
     chancery__registration__v1__get_issuer_request__init(&issuer);
-    assert_int_equal(rpc_call_unary(c, &chancery__registration__v1__registration_service__descriptor,
+    assert_int_equal(rpc_call_unary(c,
+                                    &chancery__registration__v1__registration_service__descriptor,
                                     "GetIssuer", &issuer.base, 5000, &arena, &out, NULL),
                      CH_UNSUPPORTED);
     Chancery__Audit__V1__GetProofRequest proof;
     chancery__audit__v1__get_proof_request__init(&proof);
     assert_int_equal(rpc_call_unary(c, &chancery__audit__v1__audit_service__descriptor, "GetProof",
-                                    &proof.base, 5000, &arena, &out, NULL), CH_UNSUPPORTED);
+                                    &proof.base, 5000, &arena, &out, NULL),
+                     CH_UNSUPPORTED);
     assert_int_equal(rpc_call_unary(c, &chancery__audit__v1__audit_service__descriptor, "Nope",
-                                    &proof.base, 5000, &arena, &out, NULL), CH_INVALID);
+                                    &proof.base, 5000, &arena, &out, NULL),
+                     CH_INVALID);
     assert_int_equal(rpc_call_unary(c, &chancery__audit__v1__audit_service__descriptor, "Append",
-                                    &proof.base, 5000, &arena, &out, NULL), CH_INVALID);
+                                    &proof.base, 5000, &arena, &out, NULL),
+                     CH_INVALID);
     assert_int_equal(fx_append(c, "ok", 0, NULL), CH_INVALID); /* a deadline is required */
     rpc_channel_free(c);
 }
 
-/* Sends arbitrary bytes as the first entry of an Append: EnrollRequest.pkcs10 has the field number of
- * AppendRequest.entries. */
+/* Sends arbitrary bytes as the first entry of an Append: EnrollRequest.pkcs10 has the field number
+ * of AppendRequest.entries. */
 static enum chancery_err append_raw(struct rpc_channel *c, const void *entry, size_t len,
                                     struct diag *diag)
 {
@@ -256,9 +260,9 @@ static void bad_bytes_are_refused_with_their_rule(void **state)
         {"\x0a\x02ok", 4, CH_OK, ""},
         {"\xff", 1, CH_MALFORMED, "message.wire"},
         {"\x0a\x05ok", 4, CH_MALFORMED, "message.wire"},
-        {"\x0b\x0c", 2, CH_MALFORMED, "message.wire"},         /* group */
-        {"\x02\x00", 2, CH_MALFORMED, "message.wire"},         /* field number 0 */
-        {"\x08\x01", 2, CH_MALFORMED, "message.wire"},         /* varint where a string stands */
+        {"\x0b\x0c", 2, CH_MALFORMED, "message.wire"}, /* group */
+        {"\x02\x00", 2, CH_MALFORMED, "message.wire"}, /* field number 0 */
+        {"\x08\x01", 2, CH_MALFORMED, "message.wire"}, /* varint where a string stands */
         {"\x0a\x03\x61\x00\x62", 5, CH_INVALID, "string.nul"},
         {"\x0a\x02\xc3\x28", 4, CH_INVALID, "string.utf8"},
         {"\x0a\x03\xed\xa0\x80", 5, CH_INVALID, "string.utf8"}, /* surrogate */
@@ -335,27 +339,35 @@ static void error_detail_helpers_round_trip(void **state)
     assert_int_equal(rpc_error_read(NULL, &got), CH_OK);
     assert_int_equal(rpc_error_read(rpc_error_detail(&arena, CH_OK, NULL), &got), CH_OK);
     for (int err = 1; err < CH_ERR_COUNT; err++) {
-        assert_int_equal(rpc_error_read(rpc_error_detail(&arena, (enum chancery_err)err, NULL), NULL),
-                         err);
+        assert_int_equal(
+            rpc_error_read(rpc_error_detail(&arena, (enum chancery_err)err, NULL), NULL), err);
     }
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(unary_with_mutual_tls_answers_and_names_the_caller, setup, teardown),
-        cmocka_unit_test_setup_teardown(failing_handler_round_trips_the_error_detail, setup, teardown),
-        cmocka_unit_test_setup_teardown(deferred_call_is_finished_from_another_thread, setup, teardown),
+        cmocka_unit_test_setup_teardown(unary_with_mutual_tls_answers_and_names_the_caller, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(failing_handler_round_trips_the_error_detail, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(deferred_call_is_finished_from_another_thread, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(deferred_calls_need_no_worker, setup, teardown),
-        cmocka_unit_test_setup_teardown(expired_calls_are_dropped_before_their_handler, setup, teardown),
+        cmocka_unit_test_setup_teardown(expired_calls_are_dropped_before_their_handler, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(full_queue_sheds_with_busy, setup, teardown),
         cmocka_unit_test_setup_teardown(too_many_calls_in_flight_are_shed, setup, teardown),
-        cmocka_unit_test_setup_teardown(caller_outside_the_allow_list_is_denied_and_reported, setup, teardown),
-        cmocka_unit_test_setup_teardown(unknown_service_and_method_are_unsupported, setup, teardown),
+        cmocka_unit_test_setup_teardown(caller_outside_the_allow_list_is_denied_and_reported, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(unknown_service_and_method_are_unsupported, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(bad_bytes_are_refused_with_their_rule, setup, teardown),
         cmocka_unit_test_setup_teardown(many_tiny_elements_do_not_unfold, setup, teardown),
-        cmocka_unit_test_setup_teardown(oversized_message_is_refused_and_the_connection_lives, setup, teardown),
-        cmocka_unit_test_setup_teardown(large_message_in_many_slices_is_read_whole, setup, teardown),
+        cmocka_unit_test_setup_teardown(oversized_message_is_refused_and_the_connection_lives,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(large_message_in_many_slices_is_read_whole, setup,
+                                        teardown),
         cmocka_unit_test(error_detail_helpers_round_trip),
     };
     if (rpc_init() != CH_OK) {

@@ -206,7 +206,8 @@ static void two_servers_never_share_a_port(void **state)
     struct diag d = {0};
     assert_int_equal(rpc_server_new(&o, &second, &d), CH_OK);
     assert_int_equal(rpc_server_listen(second, fx.target, NULL, &d), CH_IO);
-    assert_int_equal(rpc_server_start(second, &d), CH_OK); /* no port, but it has one slot: harmless */
+    assert_int_equal(rpc_server_start(second, &d),
+                     CH_OK); /* no port, but it has one slot: harmless */
     rpc_server_free(second);
     rpc_server_free(NULL);
 }
@@ -220,7 +221,7 @@ static void child_programs_do_not_disturb_calls(void **state)
     struct rpc_channel *c = fx_channel(&fx, fx.client_dir);
     assert_int_equal(fx_append(c, "ok", 10000, NULL), CH_OK);
     for (int i = 0; i < 5; i++) {
-        char *argv[] = {(char *)(uintptr_t)"/bin/true", NULL};
+        char *argv[] = {(char *)(uintptr_t) "/bin/true", NULL};
         pid_t pid;
         assert_int_equal(posix_spawn(&pid, argv[0], NULL, NULL, argv, environ), 0);
         assert_int_equal(fx_append(c, "ok", 10000, NULL), CH_OK);

@@ -89,7 +89,8 @@ static struct rpc_stream *open_crl(void)
 {
     struct rpc_stream *s = NULL;
     assert_int_equal(rpc_stream_open(channel, &chancery__ca__v1__ca_service__descriptor, "SignCrl",
-                                     RPC_CLIENT_STREAM, NULL, 60000, &s, NULL), CH_OK);
+                                     RPC_CLIENT_STREAM, NULL, 60000, &s, NULL),
+                     CH_OK);
     return s;
 }
 
@@ -182,7 +183,8 @@ static struct rpc_stream *open_watch(const char *service)
     in.service = (char *)(uintptr_t)service;
     struct rpc_stream *s = NULL;
     assert_int_equal(rpc_stream_open(channel, &grpc__health__v1__health__descriptor, "Watch",
-                                     RPC_SERVER_STREAM, &in.base, 60000, &s, NULL), CH_OK);
+                                     RPC_SERVER_STREAM, &in.base, 60000, &s, NULL),
+                     CH_OK);
     return s;
 }
 

@@ -25,8 +25,7 @@ static int teardown(void **state)
 static void expect(const char *identity, const char *peer, const char *deny, enum chancery_err want,
                    const char *text)
 {
-    struct rpc_channel_opts o = {
-        .tls = {identity, deny}, .trust_domain = TD, .peer_uri = peer};
+    struct rpc_channel_opts o = {.tls = {identity, deny}, .trust_domain = TD, .peer_uri = peer};
     struct rpc_channel *c = fx_channel_opts(&fx, &o);
     struct diag d = {0};
     assert_string_equal(err_name(fx_append(c, "ok", 10000, &d)), err_name(want));
@@ -84,12 +83,13 @@ static void client_of_another_trust_domain_is_unauthenticated(void **state)
     fx_serve(&fx, NULL);
     char dir[128];
     (void)snprintf(dir, sizeof dir, "%s/foreign", fx.dir);
-    static const char *const uris[] = {"spiffe://chancery.test.evil/chancery/ca",
-                                       "spiffe://chancery.tes/chancery/ca",
-                                       "https://chancery.test/chancery/ca", "spiffe://chancery.test/"};
+    static const char *const uris[] = {
+        "spiffe://chancery.test.evil/chancery/ca", "spiffe://chancery.tes/chancery/ca",
+        "https://chancery.test/chancery/ca", "spiffe://chancery.test/"};
     for (size_t i = 0; i < sizeof uris / sizeof uris[0]; i++) {
         test_ca_issue(fx.ca, dir, uris[i]);
-        expect(dir, "/chancery/audit", NULL, CH_UNAUTHENTICATED, "no identity of this trust domain");
+        expect(dir, "/chancery/audit", NULL, CH_UNAUTHENTICATED,
+               "no identity of this trust domain");
     }
     assert_int_equal(atomic_load(&fx.refused), 4);
     assert_int_equal(atomic_load(&fx.handled), 0);
