@@ -19,7 +19,7 @@ struct bench_samples {
     int64_t *us; /* latencies */
     size_t n, cap;
     uint64_t errors;
-    char first_error[256];
+    char first_error[512];
 };
 
 void bench_samples_init(struct bench_samples *s, size_t cap);
