@@ -45,7 +45,8 @@ POLICY_READER = ("policy/tbs.c", "policy/tbs.h", "policy/walk.c", "policy/walk.h
 # Symbols a static library may define, besides its own name as prefix.
 PREFIXES = {
     "base": ("err_", "diag_", "slice_", "arena_", "buf_", "hex_", "base64_", "secret_"),
-    "policy_engine": ("policy_",),
+    "policy_engine": ("policy_", "POLICY_OID_"),
+    "permit": ("permit_", "canon_"),
     "x509": ("x509_", "X509_OID_", "X509_EXT_", "X509_EKU_"),
 }
 # What a program must not link: process -> shared libraries.
@@ -161,7 +162,7 @@ def output(*command):
 
 
 def check_symbols(name, archive):
-    prefixes = PREFIXES.get(name, (name + "_",))
+    prefixes = PREFIXES.get(name, (name.split("_")[0] + "_",))
     for line in output("nm", "-g", "--defined-only", archive).split("\n"):
         m = re.match(r"[0-9a-f]+ [A-Z] (\S+)$", line)
         if m and not m.group(1).startswith(prefixes + ("__asan", "__tsan", "__odr_asan")):
