@@ -11,19 +11,6 @@
 #include "text.h"
 #include "x509/x509.h"
 
-char *client_path(const char *base, const char *path)
-{
-    const char *slash = strrchr(base, '/');
-    char *out = NULL;
-    if (path[0] == '/' || slash == NULL) {
-        return strdup(path);
-    }
-    if (asprintf(&out, "%.*s/%s", (int)(slash - base), base, path) < 0) {
-        return NULL;
-    }
-    return out;
-}
-
 static enum chancery_err client_config_path(struct cli *cli, struct diag *diag)
 {
     if (cli->config_path != NULL) {
@@ -75,8 +62,8 @@ static enum chancery_err client_config_read(struct cli *cli, struct diag *diag)
     TRY(conf_string(tls, "deny_list", CONF_OPTIONAL, &deny, diag));
     TRY(client_config_peers(c, root, diag));
     TRY(conf_finish(root, diag));
-    c->tls_dir = client_path(cli->config_path, dir);
-    c->deny_list = deny == NULL ? NULL : client_path(cli->config_path, deny);
+    c->tls_dir = text_path(cli->config_path, dir);
+    c->deny_list = deny == NULL ? NULL : text_path(cli->config_path, deny);
     return c->tls_dir == NULL || (deny != NULL && c->deny_list == NULL) ? CH_NOMEM : CH_OK;
 }
 

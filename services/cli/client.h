@@ -38,9 +38,6 @@ enum chancery_err client_read(const char *path, struct buf *out, struct diag *di
 enum chancery_err client_write(struct cli *cli, const char *path, struct slice content,
                                struct diag *diag) MUST_CHECK;
 
-/* client_path joins `base`'s folder with `path` unless that is absolute; heap memory. */
-char *client_path(const char *base, const char *path);
-
 /* ---- certificates as JSON and PEM (cert_json.c) ---- */
 json_t *client_cert_json(const Chancery__Common__V1__Certificate *c, bool with_pem);
 /* client_cert_pem appends the certificate and, with `chain`, its chain. */

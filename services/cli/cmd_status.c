@@ -29,7 +29,7 @@ static enum chancery_err status_one(struct cli *cli, const struct cli_peer *p, j
     const char *status = err == CH_OK ? (ready ? "serving" : "not serving") : err_name(err);
     const char *reason = why.text;
     if (err == CH_OK && !ready && why.text[0] == '\0') {
-        reason = "it waits for something it needs: see its log for event daemon.unready";
+        reason = "it waits for something it needs; its log says for what";
     } else if (err != CH_OK && why.text[0] == '\0') {
         reason = "no answer, or another identity than expected";
     }

@@ -112,6 +112,11 @@ static enum chancery_err plan_check_issuer(const struct plan *p, const struct pl
         return diag_set(diag, CH_INVALID, i->id, "plan.issuer.label",
                         "the key of issuer \"%s\" must be labelled \"%s\"", i->id, i->id);
     }
+    if (strncmp(p->keys[i->ocsp_key].label, "ocsp-", 5) != 0 ||
+        strcmp(p->keys[i->ocsp_key].label + 5, i->id) != 0) {
+        return diag_set(diag, CH_INVALID, i->id, "plan.ocsp.label",
+                        "the OCSP key of issuer \"%s\" must be labelled \"ocsp-%s\"", i->id, i->id);
+    }
     if (i->validity_s >= p->root_validity_s) {
         return diag_set(diag, CH_INVALID, i->id, "plan.issuer.validity",
                         "issuer \"%s\" would outlive the root", i->id);

@@ -1,7 +1,6 @@
 /* Fields of a plan: each with its type, limits and place in the file. */
 #include <stdlib.h>
 
-#include "client.h"
 #include "conf/conf.h"
 #include "plan.h"
 #include "text.h"
@@ -64,7 +63,7 @@ static enum chancery_err read_path(const char *path, const struct conf_node *map
     if (value[0] == '\0') {
         return conf_error(conf_get(map, key), CH_INVALID, "plan.path", diag, "%s is empty", key);
     }
-    *out = client_path(path, value);
+    *out = text_path(path, value);
     return *out == NULL ? CH_NOMEM : CH_OK;
 }
 

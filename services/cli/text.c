@@ -200,6 +200,19 @@ size_t text_width(struct slice s)
     return n;
 }
 
+char *text_path(const char *base, const char *path)
+{
+    const char *slash = strrchr(base, '/');
+    char *out = NULL;
+    if (path[0] == '/' || slash == NULL) {
+        return strdup(path);
+    }
+    if (asprintf(&out, "%.*s/%s", (int)(slash - base), base, path) < 0) {
+        return NULL;
+    }
+    return out;
+}
+
 const char *text_hex(struct arena *arena, struct slice s)
 {
     char *out = arena_alloc(arena, 2 * s.len + 1);

@@ -34,6 +34,10 @@ enum chancery_err text_safe(struct slice s, struct buf *out) MUST_CHECK;
 /* text_width counts code points. */
 size_t text_width(struct slice s);
 
+/* text_path joins `base`'s folder with `path` unless that is absolute; heap memory, NULL when out
+ * of it. */
+char *text_path(const char *base, const char *path);
+
 /* text_hex returns lower-case hex in `arena`, "" when out of memory. */
 const char *text_hex(struct arena *arena, struct slice s);
 

@@ -11,7 +11,7 @@ if(TARGET cli_objects)
         $<$<NOT:$<BOOL:${CHANCERY_FAILPOINTS}>>:CHANCERY_FAILPOINTS=1>)
     set_target_properties(chancery_killable PROPERTIES
         RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests")
-    foreach(name ceremony identity)
+    foreach(name ceremony identity cli)
         add_test(NAME integration_${name}
             COMMAND /usr/bin/python3 -B "${CMAKE_CURRENT_LIST_DIR}/test_${name}.py")
         set_tests_properties(integration_${name} PROPERTIES LABELS integration TIMEOUT 300

@@ -18,9 +18,9 @@ BUNDLE = os.path.join(SOURCE, "policy", "bundles", "default")
 class Room:
     """Tokens, a plan and an output folder."""
 
-    def __init__(self, rsa=False):
+    def __init__(self, rsa=False, tokens=True):
         self.hsm = SoftHsm()
-        for name in TOKENS:
+        for name in TOKENS if tokens else ():
             self.hsm.token(name)
         with open(os.path.join(SOURCE, "deploy", "ceremony", "rehearsal.yaml"), encoding="utf-8") as f:
             plan = f.read().replace("../../policy/bundles/default", BUNDLE)
@@ -218,6 +218,28 @@ class Outputs(unittest.TestCase):
         self.assertIn("not empty", done.stderr)
         with open(self.room.hsm.path("used", "root.cer"), encoding="utf-8") as f:
             self.assertEqual(f.read(), "x")
+
+
+class Partitions(unittest.TestCase):
+    def test_each_token_behind_its_own_configuration(self):
+        room = Room(tokens=False)
+        self.addCleanup(room.close)
+        with open(room.plan, encoding="utf-8") as f:
+            plan = f.read()
+        for name in TOKENS:
+            os.mkdir(room.hsm.path(f"tokens-{name}"))
+            conf = f"{name}.conf"
+            room.hsm.write(conf, f"directories.tokendir = {room.hsm.path(f'tokens-{name}')}\n")
+            room.hsm.token(name, env={"SOFTHSM2_CONF": room.hsm.path(conf)})
+            plan = plan.replace(f"pins/{name}.pin}}", f"pins/{name}.pin, environment: {{SOFTHSM2_CONF: {room.hsm.path(conf)}}}}}")
+        room.hsm.write("plan.yaml", plan)
+        room.run()
+        check_transcript(self, room)
+        for issuer in ("issuing-1", "issuing-rsa-1"):
+            check_chain(self, room, issuer)
+        keys = {name: len(os.listdir(os.path.join(room.hsm.path(f"tokens-{name}"), os.listdir(room.hsm.path(f"tokens-{name}"))[0])))
+                for name in TOKENS}
+        self.assertLess(keys["root"], keys["ca"])  # one key pair beside two
 
 
 class KillAndResume(unittest.TestCase):

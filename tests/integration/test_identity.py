@@ -27,6 +27,10 @@ class Identity(unittest.TestCase):
     def issue(self, *args, **kw):
         return self.hsm.json("identity", "issue", *args, **kw)
 
+    def read(self, name):
+        with open(os.path.join(self.dir, name), "rb") as f:
+            return f.read()
+
     def text(self, name):
         return openssl("x509", "-noout", "-text", "-in", os.path.join(self.dir, name, "current", "cert.pem")).stdout
 
@@ -39,9 +43,9 @@ class Identity(unittest.TestCase):
 
     def test_init_twice_changes_nothing(self):
         self.assertTrue(self.first["created"])
-        before = open(os.path.join(self.dir, "ca.pem"), "rb").read()
+        before = self.read("ca.pem")
         self.assertFalse(self.hsm.json(*self.init_args)["created"])
-        self.assertEqual(before, open(os.path.join(self.dir, "ca.pem"), "rb").read())
+        self.assertEqual(before, self.read("ca.pem"))
         other = [a if a != "chancery.test" else "other.test" for a in self.init_args]
         done = self.hsm.run(*other, check=False)
         self.assertEqual(done.returncode, 1)
@@ -108,7 +112,7 @@ class Identity(unittest.TestCase):
         self.verify("policy")
 
     def test_renew_past_half_life_only(self):
-        self.issue("--process", "old", "--ca", self.dir, "--validity", "2s")  # backdated by 60 s: past half already
+        self.issue("--process", "old", "--ca", self.dir, "--validity", "20s")  # backdated by 60 s: past half already
         self.issue("--process", "young", "--ca", self.dir)
         self.hsm.json("identity", "renew", "--dir", self.dir)
         self.assertEqual(os.readlink(os.path.join(self.dir, "old", "current")), "2")
@@ -116,7 +120,7 @@ class Identity(unittest.TestCase):
         self.assertIn("URI:spiffe://chancery.test/chancery/old", self.text("old"))
 
     def test_watch_renews_by_itself(self):
-        self.issue("--process", "watched", "--ca", self.dir, "--validity", "1s")
+        self.issue("--process", "watched", "--ca", self.dir, "--validity", "20s")
         watcher = subprocess.Popen([os.path.join(BUILD, "bin", "chancery"), "identity", "renew", "--dir", self.dir, "--watch"],
                                    env=self.hsm.env, stderr=subprocess.PIPE, text=True)
         try:

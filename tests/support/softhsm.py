@@ -38,11 +38,11 @@ class SoftHsm:
     def json(self, *args, **kw):
         return json.loads(self.run(*args, "--json", **kw).stdout)
 
-    def token(self, name):
+    def token(self, name, **kw):
         """Makes token chancery-<name> with PIN file pins/<name>.pin."""
         self.write(f"pins/{name}.pin", f"pin-of-{name}", 0o600)
         self.run("hsm", "token-init", "--module", MODULE, "--label", f"chancery-{name}",
-                 "--so-pin-file", self.path("pins", "so.pin"), "--pin-file", self.path("pins", f"{name}.pin"))
+                 "--so-pin-file", self.path("pins", "so.pin"), "--pin-file", self.path("pins", f"{name}.pin"), **kw)
 
     def close(self):
         shutil.rmtree(self.dir, ignore_errors=True)

@@ -106,6 +106,8 @@ static const struct broken BROKEN[] = {
     {"keys:\n", "keys:\n  - {id: spare, token: ca, type: P-256}\n", "plan.key.unused", CH_INVALID},
     {"{id: issuing-1, token: ca, type: P-256}",
      "{id: issuing-1, token: ca, type: P-256, label: other}", "plan.issuer.label", CH_INVALID},
+    {"{id: ocsp-issuing-1, token: ocsp, type: P-256}",
+     "{id: ocsp-issuing-1, token: ocsp, type: P-256, label: other}", "plan.ocsp.label", CH_INVALID},
     {"- id: issuing-1\n", "- id: root\n", "plan.issuer.id", CH_INVALID},
     {"- id: issuing-1\n", "- id: ../x\n", "plan.name", CH_INVALID},
     {"validity: 3650d", "validity: 7300d", "plan.issuer.validity", CH_INVALID},
