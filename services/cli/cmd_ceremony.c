@@ -1,6 +1,9 @@
 /* chancery ceremony check, ceremony run. */
+#include <stdlib.h>
+
 #include "ceremony.h"
 #include "cli.h"
+#include "text.h"
 
 static const struct out_column CHECK_COLUMNS[] = {
     {"STEP", "step", OUT_TEXT},
@@ -47,7 +50,9 @@ const struct cli_command CLI_CEREMONY_CHECK = {
 };
 
 static const struct args_option RUN_OPTIONS[] = {
-    {"out", "DIR", "empty folder for the outputs, or that of an interrupted run", true},
+    {"out", "DIR",
+     "empty folder for the outputs, or that of an interrupted run; else \"out\" beside the plan",
+     false},
     {"yes", NULL, "a real ceremony only: do not ask before each signature", false},
 };
 
@@ -80,11 +85,14 @@ static enum chancery_err run_run(struct cli *cli, const struct args *args, struc
 {
     struct plan *plan = NULL;
     struct ceremony_result result = {0};
-    const char *dir = args_get(args, "out");
+    const char *given = args_get(args, "out");
     TRY(plan_load(args->operands[0], &plan, diag));
+    char *dir = given != NULL ? strdup(given) : text_path(args->operands[0], "out");
     enum chancery_err err =
-        ceremony_run(plan, dir, args_has(args, "yes"), &cli->out, &result, diag);
+        dir == NULL ? CH_NOMEM
+                    : ceremony_run(plan, dir, args_has(args, "yes"), &cli->out, &result, diag);
     err = err == CH_OK ? run_print(cli, dir, &result) : err;
+    free(dir);
     plan_free(plan);
     return err;
 }
