@@ -86,6 +86,8 @@ struct hsm_watch {
     struct hsm_watch *prev, *next;
 };
 enum chancery_err hsm_watchdog_start(struct diag *diag) MUST_CHECK;
+/* hsm_thread_start makes a thread that takes no signals: they belong to the program. */
+bool hsm_thread_start(pthread_t *out, void *(*start)(void *), void *arg);
 void hsm_watch_begin(struct hsm_watch *w, const char *what, unsigned deadline_ms);
 void hsm_watch_end(struct hsm_watch *w);
 

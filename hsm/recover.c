@@ -234,7 +234,7 @@ static void *recover_main(void *arg)
 
 enum chancery_err hsm_recover_start(struct hsm_module *m, struct diag *diag)
 {
-    if (pthread_create(&m->recoverer, NULL, recover_main, m) != 0) {
+    if (!hsm_thread_start(&m->recoverer, recover_main, m)) {
         return diag_set(diag, CH_NOMEM, "hsm", "hsm.recover.thread",
                         "cannot start the recovery thread");
     }

@@ -7,6 +7,7 @@
  * deadline, at most a second, and is woken only when a new deadline is earlier than that. */
 #include "hsm/hsm_int.h"
 
+#include <signal.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -45,6 +46,16 @@ static void *watchdog_main(void *arg)
     return NULL;
 }
 
+bool hsm_thread_start(pthread_t *out, void *(*start)(void *), void *arg)
+{
+    sigset_t all, before;
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    bool started = pthread_create(out, NULL, start, arg) == 0;
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return started;
+}
+
 enum chancery_err hsm_watchdog_start(struct diag *diag)
 {
     enum chancery_err err = CH_OK;
@@ -56,7 +67,7 @@ enum chancery_err hsm_watchdog_start(struct diag *diag)
         (void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
         (void)pthread_cond_init(&watch_wake, &attr);
         (void)pthread_condattr_destroy(&attr);
-        if (pthread_create(&thread, NULL, watchdog_main, NULL) == 0) {
+        if (hsm_thread_start(&thread, watchdog_main, NULL)) {
             (void)pthread_detach(thread);
             watch_running = true;
         } else {

@@ -118,8 +118,10 @@ static void cycle_intent_ack(struct signer_job *job, const struct daemon_ack *ac
 static void cycle_intents_failed(struct cycle_append *a, enum chancery_err err,
                                  const struct diag *why)
 {
-    /* Only an error that says so promises that nothing was written. */
-    bool clean = err == CH_UNAVAILABLE || err == CH_BUSY;
+    /* Append is repeated by the channel and the appender: even UNAVAILABLE may follow a try that
+     * was written and whose answer was lost. Only what was never sent promises that nothing was
+     * written. */
+    bool clean = err == CH_PRECONDITION || err == CH_INVALID || err == CH_NOMEM;
     struct diag diag;
     (void)diag_set(&diag, CH_UNAVAILABLE, "audit", "signer.intent",
                    "the INTENT could not be logged, so nothing was signed: %.200s", why->text);

@@ -12,10 +12,11 @@ enum chancery_err signer_open_permit(const struct signer *s, struct slice permit
                                      size_t n_items, struct signer_permit *out, struct diag *diag)
 {
     const struct daemon_keys *pinned = &daemon_trust(s->daemon)->permit;
-    /* A clock that stepped back would revive expired permits. */
-    if (!daemon_clock_ok(s->daemon)) {
-        return diag_set(diag, CH_UNAVAILABLE, "clock", "signer.clock",
-                        "this machine's clock is not to be trusted now; retry");
+    /* A clock that stepped back would revive expired permits; a log or token known to be away would
+     * only burn permit items. */
+    if (!daemon_clock_ok(s->daemon) || !daemon_ready(s->daemon)) {
+        return diag_set(diag, CH_UNAVAILABLE, "signer", "signer.not_ready",
+                        "the clock, the log or the token is not ready; nothing was done; retry");
     }
     return signer_permit_open(permit, signature, pinned->keys, pinned->n, items, n_items,
                               os_now_s(), out, diag);

@@ -12,6 +12,13 @@ struct signer {
     struct signer_cycle cycle;
 };
 
+/* signer_service_open opens the token of the configuration and all its keys, starts the workers and
+ * registers SignerService for chancery-ca alone. s->daemon is set; `s` must outlive the daemon. */
+enum chancery_err signer_service_open(struct signer *s, struct diag *diag) MUST_CHECK;
+
+/* signer_service_close ends the workers, after daemon_run. Half-open is fine. */
+void signer_service_close(struct signer *s);
+
 /* RPC handlers; ctx is struct signer. */
 rpc_handler signer_sign_batch, signer_sign_crl, signer_list_keys;
 

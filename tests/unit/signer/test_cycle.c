@@ -192,12 +192,12 @@ static void batch_is_intended_then_signed_then_logged_then_released(void **state
     }
 }
 
-static void log_away_at_intent_signs_nothing(void **state)
+static void intent_that_was_never_sent_signs_nothing(void **state)
 {
     (void)state;
     unsigned before = journal_lines();
     make_jobs(4);
-    fake.intent_call = CH_UNAVAILABLE;
+    fake.intent_call = CH_PRECONDITION;
     run_jobs(4, 10000);
     assert_int_equal(journal_lines(), before);
     for (size_t i = 0; i < 4; i++) {
@@ -210,13 +210,16 @@ static void log_away_at_intent_signs_nothing(void **state)
 static void lost_intent_acknowledgement_signs_nothing_and_says_intent_possible(void **state)
 {
     (void)state;
-    unsigned before = journal_lines();
-    make_jobs(2);
-    fake.intent_call = CH_UNKNOWN;
-    run_jobs(2, 10000);
-    assert_int_equal(journal_lines(), before);
-    assert_int_equal(jobs[0].err, CH_UNAVAILABLE);
-    assert_true(signer_job_intent_possible(&jobs[0]));
+    static const enum chancery_err lost[] = {CH_UNKNOWN, CH_UNAVAILABLE, CH_DEADLINE, CH_BUSY};
+    for (size_t i = 0; i < sizeof lost / sizeof lost[0]; i++) {
+        unsigned before = journal_lines();
+        make_jobs(2);
+        fake.intent_call = lost[i];
+        run_jobs(2, 10000);
+        assert_int_equal(journal_lines(), before);
+        assert_int_equal(jobs[0].err, CH_UNAVAILABLE);
+        assert_true(signer_job_intent_possible(&jobs[0]));
+    }
 }
 
 static void replayed_item_alone_is_refused_and_logged(void **state)
@@ -358,7 +361,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(batch_is_intended_then_signed_then_logged_then_released),
-        TEST(log_away_at_intent_signs_nothing),
+        TEST(intent_that_was_never_sent_signs_nothing),
         TEST(lost_intent_acknowledgement_signs_nothing_and_says_intent_possible),
         TEST(replayed_item_alone_is_refused_and_logged),
         TEST(busy_log_is_no_refusal),
