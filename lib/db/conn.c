@@ -35,8 +35,8 @@ static bool wait_socket(PGconn *pg, short events, int64_t deadline_ms)
     }
 }
 
-/* Notices are not printed. One of them matters: a commit whose wait for the standby was cut short is
- * durable here and perhaps not there (PostgreSQL src/backend/replication/syncrep.c). */
+/* Notices are not printed. One of them matters: a commit whose wait for the standby was cut short
+ * is durable here and perhaps not there (PostgreSQL src/backend/replication/syncrep.c). */
 static void on_notice(void *arg, const PGresult *r)
 {
     struct db_conn *conn = arg;

@@ -1,5 +1,5 @@
-/* Large results in constant memory: a server-side cursor read in pieces. The statement timeout holds
- * per piece, so a long listing is not cut off by it. */
+/* Large results in constant memory: a server-side cursor read in pieces. The statement timeout
+ * holds per piece, so a long listing is not cut off by it. */
 #include "db/db_int.h"
 
 #include <stdio.h>

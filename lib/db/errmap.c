@@ -18,20 +18,19 @@ static const struct rule rules[] = {
     {"40001", CH_CONFLICT},     /* serialization_failure */
     {"40P01", CH_CONFLICT},     /* deadlock_detected */
     {"55P03", CH_CONFLICT},     /* lock_not_available */
-    {"40", CH_CONFLICT},
-    {"57014", CH_DEADLINE},     /* query_canceled: statement_timeout */
-    {"25P03", CH_UNAVAILABLE},  /* idle_in_transaction_session_timeout */
-    {"25006", CH_UNAVAILABLE},  /* read-only: a standby after a fail-over */
-    {"57", CH_UNAVAILABLE},     /* shutdown, crash recovery, starting up */
-    {"53", CH_UNAVAILABLE},     /* disk full, out of memory, too many connections */
-    {"58", CH_UNAVAILABLE},     /* system error outside PostgreSQL */
-    {"08", CH_UNAVAILABLE},     /* connection exception */
-    {"42501", CH_DENIED},       /* insufficient_privilege */
-    {"28", CH_DENIED},          /* invalid authorization */
-    {"22", CH_INVALID},         /* data exception */
-    {"54", CH_LIMIT},           /* program limit exceeded */
-    {"XX001", CH_INTEGRITY},    /* data_corrupted */
-    {"XX002", CH_INTEGRITY},    /* index_corrupted */
+    {"40", CH_CONFLICT},        {"57014", CH_DEADLINE}, /* query_canceled: statement_timeout */
+    {"25P03", CH_UNAVAILABLE},                          /* idle_in_transaction_session_timeout */
+    {"25006", CH_UNAVAILABLE},                          /* read-only: a standby after a fail-over */
+    {"57", CH_UNAVAILABLE},                             /* shutdown, crash recovery, starting up */
+    {"53", CH_UNAVAILABLE},  /* disk full, out of memory, too many connections */
+    {"58", CH_UNAVAILABLE},  /* system error outside PostgreSQL */
+    {"08", CH_UNAVAILABLE},  /* connection exception */
+    {"42501", CH_DENIED},    /* insufficient_privilege */
+    {"28", CH_DENIED},       /* invalid authorization */
+    {"22", CH_INVALID},      /* data exception */
+    {"54", CH_LIMIT},        /* program limit exceeded */
+    {"XX001", CH_INTEGRITY}, /* data_corrupted */
+    {"XX002", CH_INTEGRITY}, /* index_corrupted */
 };
 
 enum chancery_err db_error_sqlstate(const char *sqlstate)

@@ -1,7 +1,8 @@
 /* Forward migrations: numbered files, each in a transaction, once, in order.
  *
- * State: chancery_meta.migration (number, name, sha256). A session advisory lock makes concurrent runs
- * wait for each other; the second then finds nothing to do. Files are read whole before anything runs. */
+ * State: chancery_meta.migration (number, name, sha256). A session advisory lock makes concurrent
+ * runs wait for each other; the second then finds nothing to do. Files are read whole before
+ * anything runs. */
 #include "db/db_int.h"
 
 #include <dirent.h>
@@ -12,9 +13,9 @@
 #include "os/os.h"
 
 enum {
-    MAX_FILES = 1000,                 /* far more than a schema needs */
-    MAX_FILE_BYTES = 4 << 20,         /* migrations are written by hand */
-    MIGRATE_MS = 60 * 60 * 1000,      /* an index on a large table takes its time */
+    MAX_FILES = 1000,            /* far more than a schema needs */
+    MAX_FILE_BYTES = 4 << 20,    /* migrations are written by hand */
+    MIGRATE_MS = 60 * 60 * 1000, /* an index on a large table takes its time */
 };
 #define LOCK_KEY INT64_C(0x6368616e63657279) /* "chancery" */
 
@@ -146,12 +147,13 @@ static enum chancery_err check_applied(struct db_conn *conn, const struct file *
     db_result_free(r);
     if (known && !equal) {
         return diag_set(diag, CH_INTEGRITY, f->name, "migrate.changed",
-                        "%s differs from what was applied; an applied file is never edited", f->name);
+                        "%s differs from what was applied; an applied file is never edited",
+                        f->name);
     }
     if (!known && f->number < newest) {
         return diag_set(diag, CH_PRECONDITION, f->name, "migrate.order",
-                        "%s is new, but %04lld is already applied; give it a higher number", f->name,
-                        (long long)newest);
+                        "%s is new, but %04lld is already applied; give it a higher number",
+                        f->name, (long long)newest);
     }
     *out_done = known;
     return CH_OK;
@@ -211,7 +213,8 @@ static enum chancery_err lock_and_apply(struct db_conn *conn, const struct files
     const struct db_param key[] = {DB_P_INT8(LOCK_KEY)};
     TRY(db_exec(conn, "SELECT pg_advisory_lock($1)", key, 1, NULL, diag));
     enum chancery_err err = apply_all(conn, files, applied, diag);
-    if (!conn->broken && db_exec(conn, "SELECT pg_advisory_unlock($1)", key, 1, NULL, NULL) != CH_OK) {
+    if (!conn->broken &&
+        db_exec(conn, "SELECT pg_advisory_unlock($1)", key, 1, NULL, NULL) != CH_OK) {
         conn->broken = true; /* the lock goes with the session */
     }
     return err;
@@ -231,8 +234,9 @@ enum chancery_err db_migrate(struct db_conn *conn, const char *dir, unsigned *ou
         err = lock_and_apply(conn, &files, &applied, diag);
         conn->statement_ms = saved_ms;
         const struct db_param ms[] = {DB_P_INT8(saved_ms)};
-        if (!conn->broken && db_exec(conn, "SELECT set_config('statement_timeout', $1::text, false)",
-                                     ms, 1, NULL, NULL) != CH_OK) {
+        if (!conn->broken &&
+            db_exec(conn, "SELECT set_config('statement_timeout', $1::text, false)", ms, 1, NULL,
+                    NULL) != CH_OK) {
             conn->broken = true;
         }
     }

@@ -1,8 +1,8 @@
 /* Parameters to PostgreSQL's binary format.
  *
- * Scalars: bytea and text are their bytes, int4 and int8 big-endian, bool one octet. One-dimensional
- * array: dimensions (1, or 0 when empty), has-null flag, element OID, then length, lower bound 1, and
- * per element its length (-1: NULL) and bytes; all integers 4 octets big-endian
+ * Scalars: bytea and text are their bytes, int4 and int8 big-endian, bool one octet.
+ * One-dimensional array: dimensions (1, or 0 when empty), has-null flag, element OID, then length,
+ * lower bound 1, and per element its length (-1: NULL) and bytes; all integers 4 octets big-endian
  * (PostgreSQL src/backend/utils/adt/arrayfuncs.c, array_recv). */
 #include "db/db_int.h"
 
@@ -21,8 +21,8 @@ enum {
 };
 
 struct kind {
-    Oid oid, element;     /* element 0: scalar */
-    enum db_type scalar;  /* how one value is written */
+    Oid oid, element;    /* element 0: scalar */
+    enum db_type scalar; /* how one value is written */
 };
 
 static const struct kind kinds[] = {
@@ -82,7 +82,8 @@ static enum chancery_err add_element(struct buf *b, const struct db_param *p, en
         return buf_add_u32be(b, UINT32_MAX); /* -1: NULL */
     }
     if (s.len > INT32_MAX) {
-        return diag_set(diag, CH_LIMIT, "", "db.param.size", "parameter %zu is too long", index + 1);
+        return diag_set(diag, CH_LIMIT, "", "db.param.size", "parameter %zu is too long",
+                        index + 1);
     }
     if (scalar == DB_TEXT) {
         TRY(check_text(s, index, diag));
@@ -109,7 +110,8 @@ static enum chancery_err add_array(struct buf *b, const struct db_param *p, size
 {
     const struct kind *k = &kinds[p->type];
     if (p->count > INT32_MAX) {
-        return diag_set(diag, CH_LIMIT, "", "db.param.size", "parameter %zu is too long", index + 1);
+        return diag_set(diag, CH_LIMIT, "", "db.param.size", "parameter %zu is too long",
+                        index + 1);
     }
     TRY(buf_add_u32be(b, p->count == 0 ? 0 : 1));
     TRY(buf_add_u32be(b, has_null(p, k->scalar) ? 1 : 0));
@@ -145,7 +147,8 @@ static enum chancery_err encode_one(struct db_conn *conn, const struct db_param 
         TRY(add_array(&conn->scratch, p, i, diag));
     } else if (p->type == DB_BYTES || p->type == DB_TEXT) {
         if (p->bytes.len > INT32_MAX) {
-            return diag_set(diag, CH_LIMIT, "", "db.param.size", "parameter %zu is too long", i + 1);
+            return diag_set(diag, CH_LIMIT, "", "db.param.size", "parameter %zu is too long",
+                            i + 1);
         }
         if (p->type == DB_TEXT) {
             TRY(check_text(p->bytes, i, diag));

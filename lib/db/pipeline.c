@@ -1,8 +1,8 @@
 /* Several statements, one transaction, few round trips.
  *
- * Without want_affected: all statements and one Sync, which is one implicit transaction and one round
- * trip. With it: BEGIN and the statements, then, when every count is right, COMMIT: two round trips,
- * because the counts must be known first. Inside an open transaction: the statements alone.
+ * Without want_affected: all statements and one Sync, which is one implicit transaction and one
+ * round trip. With it: BEGIN and the statements, then, when every count is right, COMMIT: two round
+ * trips, because the counts must be known first. Inside an open transaction: the statements alone.
  * Sending and receiving interleave (db_conn_flush), so a large batch cannot block both sides. */
 #include "db/db_int.h"
 

@@ -25,9 +25,9 @@ static enum chancery_err check_conninfo(const char *conninfo, struct diag *diag)
     char *text = NULL;
     PQconninfoOption *options = conninfo == NULL ? NULL : PQconninfoParse(conninfo, &text);
     if (options == NULL) {
-        enum chancery_err err = diag_set(diag, CH_INVALID, "database.conninfo", "db.conninfo",
-                                         "not a libpq connection string: %s",
-                                         text == NULL ? "missing" : text);
+        enum chancery_err err =
+            diag_set(diag, CH_INVALID, "database.conninfo", "db.conninfo",
+                     "not a libpq connection string: %s", text == NULL ? "missing" : text);
         PQfreemem(text);
         return err;
     }
@@ -174,9 +174,8 @@ void db_release(struct db_conn *conn)
     }
     struct db_pool *pool = conn->pool;
     /* A transaction left open, or anything half read, ends with the connection. */
-    if (conn->pg != NULL &&
-        (conn->broken || PQtransactionStatus(conn->pg) != PQTRANS_IDLE ||
-         PQpipelineStatus(conn->pg) != PQ_PIPELINE_OFF)) {
+    if (conn->pg != NULL && (conn->broken || PQtransactionStatus(conn->pg) != PQTRANS_IDLE ||
+                             PQpipelineStatus(conn->pg) != PQ_PIPELINE_OFF)) {
         db_conn_close(conn);
     }
     (void)pthread_mutex_lock(&pool->lock);

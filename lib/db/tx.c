@@ -48,8 +48,8 @@ static enum chancery_err run_once(struct db_conn *conn, const char *begin, db_tx
     return err;
 }
 
-enum chancery_err db_tx(struct db_pool *pool, const struct db_tx_opts *opts, db_tx_fn *fn, void *ctx,
-                        struct diag *diag)
+enum chancery_err db_tx(struct db_pool *pool, const struct db_tx_opts *opts, db_tx_fn *fn,
+                        void *ctx, struct diag *diag)
 {
     unsigned retries = opts == NULL || opts->retries == 0 ? DEFAULT_RETRIES : opts->retries;
     for (unsigned attempt = 0;; attempt++) {
@@ -69,8 +69,8 @@ enum chancery_err db_now_s(struct db_pool *pool, int64_t *out, struct diag *diag
     struct db_conn *conn = NULL;
     struct db_result *r = NULL;
     TRY(db_acquire(pool, &conn, diag));
-    enum chancery_err err =
-        db_exec(conn, "SELECT floor(extract(epoch FROM clock_timestamp()))::int8", NULL, 0, &r, diag);
+    enum chancery_err err = db_exec(
+        conn, "SELECT floor(extract(epoch FROM clock_timestamp()))::int8", NULL, 0, &r, diag);
     if (err == CH_OK) {
         *out = db_int(r, 0, 0);
     }

@@ -124,9 +124,20 @@ void test_postgres_resume(struct test_postgres *pg)
     char data[128], socket_dir[128];
     (void)snprintf(data, sizeof data, "%s/pg", pg->dir);
     (void)snprintf(socket_dir, sizeof socket_dir, "unix_socket_directories=%s", pg->dir);
-    const char *const argv[] = {"postgres", "-D", data,  "-c", "listen_addresses=", "-c", socket_dir,
-                                "-c", "fsync=off", "-c", "max_connections=60", "-c",
-                                "max_prepared_transactions=4", NULL};
+    const char *const argv[] = {"postgres",
+                                "-D",
+                                data,
+                                "-c",
+                                "listen_addresses=",
+                                "-c",
+                                socket_dir,
+                                "-c",
+                                "fsync=off",
+                                "-c",
+                                "max_connections=60",
+                                "-c",
+                                "max_prepared_transactions=4",
+                                NULL};
     pg->pid = spawn(pg, argv);
     int64_t until = os_mono_ms() + START_MS;
     struct diag diag = {0};
@@ -151,13 +162,14 @@ void test_postgres_start(struct test_postgres *pg)
     find_bin(pg);
     (void)snprintf(pg->dir, sizeof pg->dir, "/tmp/chancery-pg.XXXXXX");
     const struct passwd *user = server_user();
-    if (user == NULL || mkdtemp(pg->dir) == NULL || chown(pg->dir, user->pw_uid, user->pw_gid) != 0) {
+    if (user == NULL || mkdtemp(pg->dir) == NULL ||
+        chown(pg->dir, user->pw_uid, user->pw_gid) != 0) {
         fail("temporary folder");
     }
     char data[128];
     (void)snprintf(data, sizeof data, "%s/pg", pg->dir);
-    const char *const argv[] = {"initdb", "-D", data, "-A", "trust", "-U", "admin", "-E", "UTF8",
-                                "--locale=C", "-N", NULL};
+    const char *const argv[] = {"initdb", "-D", data,   "-A",         "trust", "-U",
+                                "admin",  "-E", "UTF8", "--locale=C", "-N",    NULL};
     if (wait_for(spawn(pg, argv)) != 0) {
         fail("initdb");
     }

@@ -1,8 +1,8 @@
 /* A private PostgreSQL cluster for one test program: real server, own folder, unix socket only.
  *
- * PostgreSQL does not run as root: then the cluster belongs to user "postgres". The server dies with
- * the test program. Roles log in without proof (trust): the socket's folder is closed to other users.
- * A failure to start is printed and ends the program: no test can go on without it. */
+ * PostgreSQL does not run as root: then the cluster belongs to user "postgres". The server dies
+ * with the test program. Roles log in without proof (trust): the socket's folder is closed to other
+ * users. A failure to start is printed and ends the program: no test can go on without it. */
 #ifndef CHANCERY_TEST_POSTGRES_H
 #define CHANCERY_TEST_POSTGRES_H
 
@@ -16,15 +16,16 @@ struct test_postgres {
     pid_t pid;     /* 0: stopped */
 };
 
-/* test_postgres_start makes the cluster with roles admin (superuser) and chancery_owner and the empty
- * database "chancery" that it owns, and starts it. */
+/* test_postgres_start makes the cluster with roles admin (superuser) and chancery_owner and the
+ * empty database "chancery" that it owns, and starts it. */
 void test_postgres_start(struct test_postgres *pg);
 
 /* test_postgres_migrate applies the product's migrations as chancery_owner. */
 void test_postgres_migrate(struct test_postgres *pg);
 
 /* test_postgres_conninfo writes a connection string for `role` and database "chancery" to `out`. */
-void test_postgres_conninfo(const struct test_postgres *pg, const char *role, char *out, size_t cap);
+void test_postgres_conninfo(const struct test_postgres *pg, const char *role, char *out,
+                            size_t cap);
 
 /* test_postgres_halt stops the server at once (like a power cut), test_postgres_resume starts it
  * again on the same data. */

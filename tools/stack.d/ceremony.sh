@@ -22,12 +22,12 @@ ceremony_plan() {
     cat <<CONF
 ceremony: {version: 1, name: rehearsal of this machine, rehearsal: true}
 trust_domain: $TRUST_DOMAIN
-log_origin: log.$TRUST_DOMAIN/chancery
+log_origin: $TRUST_DOMAIN/log
 policy_bundle: $DIR/bundle
 publication:
   crl_base: $http/crl
   ocsp_url: $http/ocsp
-  aia_base: $http/aia
+  aia_base: $http/ca
 roles:
   - {role: operator, person: $(id -un)}
 inventory:
@@ -37,9 +37,9 @@ $(for p in root ca policy audit ocsp registration; do plan_token "$p"; done)
 keys:
   - {id: root, token: root, type: P-384}
   - {id: issuing-1, token: ca, type: P-256}
-  - {id: issuing-rsa, token: ca, type: RSA-3072}
+  - {id: issuing-rsa-1, token: ca, type: RSA-3072}
   - {id: ocsp-issuing-1, token: ocsp, type: P-256}
-  - {id: ocsp-issuing-rsa, token: ocsp, type: P-256}
+  - {id: ocsp-issuing-rsa-1, token: ocsp, type: P-256}
   - {id: permit, token: policy, type: P-256}
   - {id: statement, token: registration, type: P-256}
   - {id: checkpoint-p256, token: audit, type: P-256}
@@ -59,14 +59,14 @@ issuers:
       key: ocsp-issuing-1
       subject: {organization: Chancery Rehearsal, common_name: Chancery Rehearsal OCSP 1}
       validity: 90d
-  - id: issuing-rsa
-    key: issuing-rsa
-    subject: {organization: Chancery Rehearsal, common_name: Chancery Rehearsal Issuing RSA}
+  - id: issuing-rsa-1
+    key: issuing-rsa-1
+    subject: {organization: Chancery Rehearsal, common_name: Chancery Rehearsal Issuing RSA 1}
     validity: 1825d
     shards: 4
     ocsp:
-      key: ocsp-issuing-rsa
-      subject: {organization: Chancery Rehearsal, common_name: Chancery Rehearsal OCSP RSA}
+      key: ocsp-issuing-rsa-1
+      subject: {organization: Chancery Rehearsal, common_name: Chancery Rehearsal OCSP RSA 1}
       validity: 90d
 service_keys:
   permit: [permit]

@@ -10,6 +10,13 @@ peer_ca() {
     echo "  ca: $list"
 }
 
+state_of() {
+    case "$1" in
+    audit | revocation) echo "$DIR/$1" ;;
+    *) echo "$DIR/state/$1" ;;
+    esac
+}
+
 # conf_common PROCESS INSTANCE PORT
 conf_common() {
     cat <<CONF
@@ -19,7 +26,7 @@ listen: 127.0.0.1:$3
 trust: $DIR/trust/trust.json
 trust_sha256: $TRUST_SHA256
 tls: {dir: $DIR/identity/$1/current}
-state_dir: $DIR/state/$1
+state_dir: $(state_of "$1")
 log_level: ${CHANCERY_LOG_LEVEL:-info}
 CONF
 }
@@ -70,14 +77,14 @@ conf_of() {
         printf 'peers:\n%s\n%s\n%s\n' "$(peer audit)" "$(peer_ca)" "$(peer revocation)"
         conf_database registration 8
         conf_hsm registration statement
+        echo "revokers: [/user/operator]"
         ;;
     revocation)
         printf 'peers:\n%s\n%s\n' "$(peer audit)" "$(peer_ca)"
         conf_database revocation 8
         conf_hsm ocsp ""
         echo "http: {listen: \"127.0.0.1:$(port http)\"}"
-        echo "issuers: $DIR/ceremony/out/issuers.yaml"
-        echo "www: $DIR/revocation/www"
+        echo "static_dir: $DIR/ceremony/out"
         ;;
     esac
 }

@@ -112,7 +112,7 @@ make_dirs() {
     own "$(user_of audit)" 700 "$DIR/audit"
     own "$(user_of audit)" 700 "$DIR/audit/log" "$DIR/audit/second"
     own "$(user_of revocation)" 700 "$DIR/revocation" "$DIR/revocation/www"
-    for p in $PROCESSES; do
+    for p in signer ca policy registration; do
         own "$(user_of "$p")" 700 "$DIR/state/$p"
     done
     if [ "$FAILPOINTS" = yes ]; then

@@ -65,7 +65,7 @@ postgres_init() {
         die "initdb failed; see $DIR/log/initdb"
     pg_write_conf "$user"
     own "$user" 755 "$DIR/log/postgresql"
-    (cd / && run_as "$user" "$bin/pg_ctl" -D "$data" -w -t 60 -l "$DIR/log/postgresql/init" start >/dev/null) ||
+    (cd / && run_as "$user" "$bin/pg_ctl" -D "$data" -w -t 60 -l "$DIR/log/postgresql/init" start >/dev/null 9>&-) ||
         die "PostgreSQL does not start; see $DIR/log/postgresql/init"
     local failed=no
     { pg_psql -d postgres -c "CREATE ROLE chancery_owner LOGIN CREATEROLE" -c "CREATE DATABASE chancery OWNER chancery_owner" && migrate; } || failed=yes
@@ -82,7 +82,7 @@ migrate() {
 postgres_wait() {
     local i
     for i in $(seq 600); do
-        if "$(pg_bin)/pg_isready" -q -h "$DIR/pg/run"; then return 0; fi
+        if "$(pg_bin)/pg_isready" -q -h "$DIR/pg/run" -d chancery -U chancery_owner; then return 0; fi
         sleep 0.05
     done
     die "PostgreSQL did not come up; see $DIR/log/postgresql/current"

@@ -115,7 +115,7 @@ services_start() {
 }
 
 services_wait() {
-    if CHANCERY_CONFIG=$DIR/users/operator/client.yaml "$DIR/bin/chancery" status --wait 60 >"$DIR/log/status" 2>&1; then
+    if CHANCERY_CONFIG=$DIR/users/operator/client.yaml "$DIR/bin/chancery" status --wait 60 >"$DIR/log/status" 2>&1 9>&-; then
         say "all processes serve"
     else
         cat "$DIR/log/status" >&2

@@ -54,7 +54,7 @@ static int drop_dir(void **state)
 {
     (void)state;
     static const char *const names[] = {"0001_a.sql", "0002_b.sql", "0002_c.sql", "0003_c.sql",
-                                        "2_x.sql", "0001_A.sql", "README.md"};
+                                        "2_x.sql",    "0001_A.sql", "README.md"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         char path[128];
         (void)snprintf(path, sizeof path, "%s/%s", dir, names[i]);
@@ -70,7 +70,8 @@ static enum chancery_err migrate(unsigned *applied, struct diag *diag)
     enum chancery_err err = db_migrate(conn, dir, applied, diag);
     if (err == CH_OK) {
         struct db_result *r = NULL;
-        assert_int_equal(db_exec(conn, "SELECT current_setting('statement_timeout')", NULL, 0, &r, NULL), CH_OK);
+        assert_int_equal(
+            db_exec(conn, "SELECT current_setting('statement_timeout')", NULL, 0, &r, NULL), CH_OK);
         assert_true(slice_eq(db_bytes(r, 0, 0), slice_str("10s")));
         db_result_free(r);
     }

@@ -1,4 +1,5 @@
-/* What callers are told when things go wrong: killed backends, hung servers, restarts, conflicts. */
+/* What callers are told when things go wrong: killed backends, hung servers, restarts, conflicts.
+ */
 #include "cm.h"
 
 #include <pthread.h>
@@ -11,8 +12,8 @@
 #include "test_postgres.h"
 
 static struct test_postgres pg;
-static struct db_pool *pool;    /* patient: a killer must strike before the statement timeout */
-static struct db_pool *hasty;   /* with a short statement timeout */
+static struct db_pool *pool;  /* patient: a killer must strike before the statement timeout */
+static struct db_pool *hasty; /* with a short statement timeout */
 static char admin_conninfo[256];
 
 enum { PATIENT_MS = 20000, HASTY_MS = 300, LATE_MS = 15000, POOL = 3 };
@@ -32,8 +33,11 @@ static int set_up(void **state)
              " FOR EACH ROW EXECUTE FUNCTION t.pause();");
     test_postgres_conninfo(&pg, "chancery_owner", conninfo, sizeof conninfo);
     test_postgres_conninfo(&pg, "admin", admin_conninfo, sizeof admin_conninfo);
-    struct db_pool_opts opts = {.conninfo = conninfo, .size = POOL, .acquire_ms = 1000,
-                                .statement_ms = PATIENT_MS, .application = "outcomes"};
+    struct db_pool_opts opts = {.conninfo = conninfo,
+                                .size = POOL,
+                                .acquire_ms = 1000,
+                                .statement_ms = PATIENT_MS,
+                                .application = "outcomes"};
     struct db_pool_opts hasty_opts = opts;
     hasty_opts.statement_ms = HASTY_MS;
     return db_pool_new(&opts, &pool, NULL) == CH_OK &&
@@ -108,7 +112,8 @@ static void kill_backend(struct db_conn *conn)
     struct db_conn *admin = NULL;
     const struct db_param p[] = {DB_P_INT4(backend_pid(conn)), DB_P_INT8(5000)};
     assert_int_equal(db_connect(admin_conninfo, &admin, NULL), CH_OK);
-    assert_int_equal(db_exec(admin, "SELECT pg_terminate_backend($1, $2)", p, 2, NULL, NULL), CH_OK);
+    assert_int_equal(db_exec(admin, "SELECT pg_terminate_backend($1, $2)", p, 2, NULL, NULL),
+                     CH_OK);
     db_disconnect(admin);
 }
 
@@ -126,7 +131,8 @@ static enum chancery_err insert_and_die(struct db_conn *conn, void *ctx, struct 
     (void)ctx;
     TRY(db_exec(conn, "INSERT INTO t.counter VALUES (1, 1)", NULL, 0, NULL, diag));
     kill_backend(conn);
-    enum chancery_err err = db_exec(conn, "INSERT INTO t.counter VALUES (2, 1)", NULL, 0, NULL, diag);
+    enum chancery_err err =
+        db_exec(conn, "INSERT INTO t.counter VALUES (2, 1)", NULL, 0, NULL, diag);
     assert_int_equal(err, CH_UNAVAILABLE);
     assert_int_equal(db_exec(conn, "SELECT 1", NULL, 0, NULL, diag), CH_UNAVAILABLE);
     return err;
@@ -167,9 +173,9 @@ static void backend_killed_outside_transaction_means_unknown(void **state)
     struct db_conn *conn = NULL;
     struct diag diag = {0};
     assert_int_equal(db_acquire(pool, &conn, NULL), CH_OK);
-    assert_int_equal(db_exec(conn, "INSERT INTO t.counter SELECT 1, 1 FROM pg_sleep(60)", NULL, 0, NULL,
-                             &diag),
-                     CH_UNKNOWN);
+    assert_int_equal(
+        db_exec(conn, "INSERT INTO t.counter SELECT 1, 1 FROM pg_sleep(60)", NULL, 0, NULL, &diag),
+        CH_UNKNOWN);
     db_release(conn);
     assert_int_equal(pthread_join(thread, NULL), 0);
     expect_usable();
@@ -185,7 +191,8 @@ static void backend_killed_in_commit_means_unknown(void **state)
 {
     (void)state;
     pthread_t thread;
-    static char sql[] = STRIKE("pg_terminate_backend", "wait_event = 'PgSleep' AND query = 'COMMIT'");
+    static char sql[] =
+        STRIKE("pg_terminate_backend", "wait_event = 'PgSleep' AND query = 'COMMIT'");
     assert_int_equal(pthread_create(&thread, NULL, strike, sql), 0);
     struct diag diag = {0};
     assert_int_equal(db_tx(pool, NULL, insert_slow, NULL, &diag), CH_UNKNOWN);
@@ -363,7 +370,8 @@ static void commit_that_missed_its_standby_is_unknown(void **state)
     (void)state;
     test_postgres_admin(&pg, "ALTER SYSTEM SET synchronous_standby_names = 'absent'");
     (void)admin_int("SELECT pg_reload_conf()::int");
-    while (admin_int("SELECT (current_setting('synchronous_standby_names') = 'absent')::int") == 0) {
+    while (admin_int("SELECT (current_setting('synchronous_standby_names') = 'absent')::int") ==
+           0) {
     }
     expect_usable();
     pthread_t thread;
@@ -386,7 +394,8 @@ int main(void)
         cmocka_unit_test_setup(idle_backend_killed_is_replaced_unnoticed, clean),
         cmocka_unit_test_setup(backend_killed_outside_transaction_means_unknown, clean),
         cmocka_unit_test_setup(backend_killed_in_commit_means_unknown, clean),
-        cmocka_unit_test_setup(pipeline_killed_before_commit_was_sent_means_nothing_happened, clean),
+        cmocka_unit_test_setup(pipeline_killed_before_commit_was_sent_means_nothing_happened,
+                               clean),
         cmocka_unit_test(statement_timeout_leaves_the_connection_usable),
         cmocka_unit_test(frozen_backend_is_given_up_in_time),
         cmocka_unit_test(frozen_server_does_not_block_connecting),

@@ -63,12 +63,13 @@ static void no_role_reads_another_schema(void **state)
 {
     (void)state;
     struct db_result *r = NULL;
-    const char *list = "SELECT format('SELECT 1 FROM %I.%I LIMIT 1', n.nspname, c.relname), n.nspname,"
-                       " c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
-                       " WHERE c.relkind IN ('r', 'v', 'S', 'm') AND n.nspname = ANY($1)";
-    const struct slice names[] = {slice_str("ca"), slice_str("policy"), slice_str("audit"),
-                                  slice_str("registration"), slice_str("revocation"),
-                                  slice_str("chancery_meta")};
+    const char *list =
+        "SELECT format('SELECT 1 FROM %I.%I LIMIT 1', n.nspname, c.relname), n.nspname,"
+        " c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+        " WHERE c.relkind IN ('r', 'v', 'S', 'm') AND n.nspname = ANY($1)";
+    const struct slice names[] = {slice_str("ca"),         slice_str("policy"),
+                                  slice_str("audit"),      slice_str("registration"),
+                                  slice_str("revocation"), slice_str("chancery_meta")};
     const struct db_param p[] = {DB_P_TEXT_ARRAY(names, 6)};
     assert_int_equal(db_exec(owner, list, p, 1, &r, NULL), CH_OK);
     assert_true(db_rows(r) > 10);
@@ -112,16 +113,20 @@ static void append_only_tables_refuse_everyone(void **state)
         int role;
         const char *table, *column;
     } tables[] = {
-        {CA, "ca.certificate", "subject"},       {CA, "ca.certificate_name", "name"},
-        {CA, "ca.issuer", "shards"},             {CA, "ca.statement", "statement"},
-        {CA, "ca.permit", "permit"},             {CA, "ca.crl", "number"},
-        {AUDIT, "audit.batch", "entries"},       {AUDIT, "audit.checkpoint", "note"},
+        {CA, "ca.certificate", "subject"},
+        {CA, "ca.certificate_name", "name"},
+        {CA, "ca.issuer", "shards"},
+        {CA, "ca.statement", "statement"},
+        {CA, "ca.permit", "permit"},
+        {CA, "ca.crl", "number"},
+        {AUDIT, "audit.batch", "entries"},
+        {AUDIT, "audit.checkpoint", "note"},
         {REVOCATION, "revocation.status", "reason"},
     };
     for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
         char update[128], delete[128], truncate[128];
-        (void)snprintf(update, sizeof update, "UPDATE %s SET %s = %s", tables[i].table, tables[i].column,
-                       tables[i].column);
+        (void)snprintf(update, sizeof update, "UPDATE %s SET %s = %s", tables[i].table,
+                       tables[i].column, tables[i].column);
         (void)snprintf(delete, sizeof delete, "DELETE FROM %s", tables[i].table);
         (void)snprintf(truncate, sizeof truncate, "TRUNCATE %s CASCADE", tables[i].table);
         struct db_conn *role = conns[tables[i].role];
@@ -140,16 +145,17 @@ static enum chancery_err settle(int serial, int state)
 {
     const struct db_param p[] = {DB_P_INT4(serial), DB_P_INT4(state)};
     return db_exec(conns[CA],
-                   "UPDATE ca.issuance SET state = $2 WHERE serial = set_byte('\\x00', 0, $1)", p, 2,
-                   NULL, NULL);
+                   "UPDATE ca.issuance SET state = $2 WHERE serial = set_byte('\\x00', 0, $1)", p,
+                   2, NULL, NULL);
 }
 
 static void issuance_leaves_reserved_once(void **state)
 {
     (void)state;
-    assert_int_equal(sql(conns[CA], "INSERT INTO ca.issuance SELECT 'i', set_byte('\\x00', 0, g),"
-                                    " sha256(''), 9, 1, decode(md5(g::text), 'hex'), 1, 'ca-1', 1, 1, 5"
-                                    " FROM generate_series(1, 6) AS g"),
+    assert_int_equal(sql(conns[CA],
+                         "INSERT INTO ca.issuance SELECT 'i', set_byte('\\x00', 0, g),"
+                         " sha256(''), 9, 1, decode(md5(g::text), 'hex'), 1, 'ca-1', 1, 1, 5"
+                         " FROM generate_series(1, 6) AS g"),
                      CH_OK);
     assert_int_equal(settle(1, 2), CH_OK);
     assert_int_equal(settle(1, 3), CH_PRECONDITION); /* stored stays stored */
@@ -162,22 +168,25 @@ static void issuance_leaves_reserved_once(void **state)
     assert_int_equal(settle(2, 4), CH_OK); /* the late signature came */
     assert_int_equal(sql(conns[CA], "UPDATE ca.issuance SET tbs_sha256 = sha256('x')"), CH_DENIED);
     assert_int_equal(sql(conns[CA], "UPDATE ca.issuance SET changed_seq = 0"), CH_DENIED);
-    assert_int_equal(sql(conns[CA], "INSERT INTO ca.issuance SELECT issuer_id, '\\x77', tbs_sha256, 9, 1,"
-                                    " request_id, attempt, 'ca-1', 1, 1, 5 FROM ca.issuance LIMIT 1"),
+    assert_int_equal(sql(conns[CA],
+                         "INSERT INTO ca.issuance SELECT issuer_id, '\\x77', tbs_sha256, 9, 1,"
+                         " request_id, attempt, 'ca-1', 1, 1, 5 FROM ca.issuance LIMIT 1"),
                      CH_EXISTS);
+    assert_int_equal(
+        number(conns[REVOCATION],
+               "SELECT count(*) FROM ca.issued_v1 WHERE state IN (3, 4) AND changed_seq > 0"),
+        2);
     assert_int_equal(number(conns[REVOCATION],
-                            "SELECT count(*) FROM ca.issued_v1 WHERE state IN (3, 4) AND changed_seq > 0"),
-                     2);
-    assert_int_equal(number(conns[REVOCATION], "SELECT count(*) FROM ca.issued_v1"
-                                               " WHERE state NOT IN (3, 4) AND changed_seq IS NOT NULL"),
+                            "SELECT count(*) FROM ca.issued_v1"
+                            " WHERE state NOT IN (3, 4) AND changed_seq IS NOT NULL"),
                      0);
 }
 
 static enum chancery_err append(int64_t first, int64_t n, int64_t epoch)
 {
     const struct db_param p[] = {DB_P_INT8(first), DB_P_INT4(n), DB_P_INT8(epoch)};
-    return db_exec(conns[AUDIT], "INSERT INTO audit.batch VALUES ($1, $2, $3, 1, '\\x00')", p, 3, NULL,
-                   NULL);
+    return db_exec(conns[AUDIT], "INSERT INTO audit.batch VALUES ($1, $2, $3, 1, '\\x00')", p, 3,
+                   NULL, NULL);
 }
 
 static void audit_log_has_no_gaps_and_one_writer(void **state)
@@ -193,10 +202,11 @@ static void audit_log_has_no_gaps_and_one_writer(void **state)
     assert_int_equal(append(2, 1, 0), CH_PRECONDITION); /* fenced */
     assert_int_equal(append(2, 1, 1), CH_OK);
     assert_int_equal(sql(conns[AUDIT], "UPDATE audit.writer SET epoch = 0"), CH_PRECONDITION);
-    assert_int_equal(sql(conns[AUDIT], "INSERT INTO audit.checkpoint VALUES (3, sha256(''), '', 1, 1)"),
-                     CH_OK);
-    assert_int_equal(sql(conns[AUDIT], "INSERT INTO audit.checkpoint VALUES (3, sha256('x'), '', 1, 1)"),
-                     CH_EXISTS); /* two roots at one size */
+    assert_int_equal(
+        sql(conns[AUDIT], "INSERT INTO audit.checkpoint VALUES (3, sha256(''), '', 1, 1)"), CH_OK);
+    assert_int_equal(
+        sql(conns[AUDIT], "INSERT INTO audit.checkpoint VALUES (3, sha256('x'), '', 1, 1)"),
+        CH_EXISTS); /* two roots at one size */
 }
 
 static void crl_numbers_and_times_never_fall(void **state)

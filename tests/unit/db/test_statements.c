@@ -21,8 +21,11 @@ static int set_up(void **state)
                              " n int4 CONSTRAINT item_n_positive CHECK (n > 0));"
                              "ALTER TABLE t.item OWNER TO chancery_owner");
     test_postgres_conninfo(&pg, "chancery_owner", conninfo, sizeof conninfo);
-    struct db_pool_opts opts = {.conninfo = conninfo, .size = 3, .acquire_ms = 1000,
-                                .statement_ms = 3000, .application = "test"};
+    struct db_pool_opts opts = {.conninfo = conninfo,
+                                .size = 3,
+                                .acquire_ms = 1000,
+                                .statement_ms = 3000,
+                                .application = "test"};
     return db_pool_new(&opts, &pool, &diag) == CH_OK ? 0 : -1;
 }
 
@@ -80,12 +83,18 @@ static void exec_scalars_come_back_unchanged(void **state)
     struct db_result *r = NULL;
     static const uint8_t raw[] = {0, 1, 255, 0};
     const struct db_param p[] = {
-        DB_P_BYTES(slice_of(raw, sizeof raw)), DB_P_STR("gr\xc3\xbc\xc3\x9f"), DB_P_INT4(INT32_MIN),
-        DB_P_INT8(INT64_MIN),                  DB_P_BOOL(true),                DB_P_NULL(),
-        DB_P_BYTES(slice_of(NULL, 0)),         DB_P_STR(""),
+        DB_P_BYTES(slice_of(raw, sizeof raw)),
+        DB_P_STR("gr\xc3\xbc\xc3\x9f"),
+        DB_P_INT4(INT32_MIN),
+        DB_P_INT8(INT64_MIN),
+        DB_P_BOOL(true),
+        DB_P_NULL(),
+        DB_P_BYTES(slice_of(NULL, 0)),
+        DB_P_STR(""),
     };
-    assert_int_equal(db_exec(conn, "SELECT $1::bytea, $2::text, $3::int4, $4::int8, $5::bool, $6::text,"
-                                   " $7::bytea, $8::text, 7::int2",
+    assert_int_equal(db_exec(conn,
+                             "SELECT $1::bytea, $2::text, $3::int4, $4::int8, $5::bool, $6::text,"
+                             " $7::bytea, $8::text, 7::int2",
                              p, 8, &r, NULL),
                      CH_OK);
     assert_int_equal(db_rows(r), 1);
@@ -117,7 +126,8 @@ static void exec_arrays_keep_order_and_nulls(void **state)
                                  DB_P_INT4_ARRAY(i4, 3), DB_P_INT8_ARRAY(i8, 3),
                                  DB_P_BOOL_ARRAY(flags, 3)};
     assert_int_equal(
-        db_exec(conn, "SELECT * FROM unnest($1, $2, $3, $4, $5) WITH ORDINALITY", p, 5, &r, NULL), CH_OK);
+        db_exec(conn, "SELECT * FROM unnest($1, $2, $3, $4, $5) WITH ORDINALITY", p, 5, &r, NULL),
+        CH_OK);
     assert_int_equal(db_rows(r), 3);
     for (size_t i = 0; i < 3; i++) {
         assert_true(slice_eq(db_bytes(r, i, 0), bytes[i]));
@@ -145,8 +155,8 @@ static void array_columns_are_read_back(void **state)
     size_t n = 9;
     const struct slice texts[] = {slice_str("DNS:a"), {NULL, 0}, slice_str("")};
     const struct db_param p[] = {DB_P_TEXT_ARRAY(texts, 3)};
-    assert_int_equal(db_exec(conn, "SELECT $1, '{}'::text[], NULL::text[], '{{a,b},{c,d}}'::text[]", p, 1,
-                             &r, NULL),
+    assert_int_equal(db_exec(conn, "SELECT $1, '{}'::text[], NULL::text[], '{{a,b},{c,d}}'::text[]",
+                             p, 1, &r, NULL),
                      CH_OK);
     assert_int_equal(db_array(r, 0, 0, out, 4, &n), CH_OK);
     assert_int_equal(n, 3);
@@ -175,7 +185,8 @@ static void exec_large_array_goes_through(void **state)
     struct db_conn *conn = take();
     struct db_result *r = NULL;
     const struct db_param p[] = {DB_P_INT8_ARRAY(nums, N)};
-    assert_int_equal(db_exec(conn, "SELECT x FROM unnest($1) AS x ORDER BY x DESC", p, 1, &r, NULL), CH_OK);
+    assert_int_equal(db_exec(conn, "SELECT x FROM unnest($1) AS x ORDER BY x DESC", p, 1, &r, NULL),
+                     CH_OK);
     assert_int_equal(db_rows(r), N);
     assert_int_equal(db_int(r, 0, 0), N - 1);
     db_result_free(r);
@@ -261,8 +272,9 @@ static void exec_statement_is_prepared_once(void **state)
     for (int i = 0; i < 5; i++) {
         assert_int_equal(db_exec(conn, "SELECT $1 + 1", p, 1, NULL, NULL), CH_OK);
     }
-    assert_int_equal(db_exec(conn, "SELECT count(*) FROM pg_prepared_statements"
-                                   " WHERE statement = 'SELECT $1 + 1'",
+    assert_int_equal(db_exec(conn,
+                             "SELECT count(*) FROM pg_prepared_statements"
+                             " WHERE statement = 'SELECT $1 + 1'",
                              NULL, 0, &r, NULL),
                      CH_OK);
     assert_int_equal(db_int(r, 0, 0), 1);
@@ -309,13 +321,15 @@ static void search_path_finds_nothing_unqualified(void **state)
 static void session_with_asynchronous_commit_is_made_synchronous(void **state)
 {
     (void)state;
-    test_postgres_admin(&pg, "CREATE ROLE hasty LOGIN; ALTER ROLE hasty SET synchronous_commit = off");
+    test_postgres_admin(&pg,
+                        "CREATE ROLE hasty LOGIN; ALTER ROLE hasty SET synchronous_commit = off");
     char conninfo[256];
     struct db_conn *conn = NULL;
     struct db_result *r = NULL;
     test_postgres_conninfo(&pg, "hasty", conninfo, sizeof conninfo);
     assert_int_equal(db_connect(conninfo, &conn, NULL), CH_OK);
-    assert_int_equal(db_exec(conn, "SELECT current_setting('synchronous_commit')", NULL, 0, &r, NULL), CH_OK);
+    assert_int_equal(
+        db_exec(conn, "SELECT current_setting('synchronous_commit')", NULL, 0, &r, NULL), CH_OK);
     assert_true(slice_eq(db_bytes(r, 0, 0), slice_str("on")));
     db_result_free(r);
     db_disconnect(conn);
@@ -357,7 +371,8 @@ static void release_in_open_transaction_rolls_back(void **state)
 {
     (void)state;
     struct db_conn *conn = take();
-    assert_int_equal(db_script(conn, "BEGIN; INSERT INTO t.item VALUES (1, 'left open', 1)", NULL), CH_OK);
+    assert_int_equal(db_script(conn, "BEGIN; INSERT INTO t.item VALUES (1, 'left open', 1)", NULL),
+                     CH_OK);
     db_release(conn);
     assert_int_equal(count("SELECT count(*) FROM t.item"), 0);
 }
@@ -372,7 +387,8 @@ static void pipeline_all_or_nothing(void **state)
     const int64_t one[] = {1, 2}, two[] = {3, 1};
     const struct db_param a[] = {DB_P_INT8_ARRAY(one, 2)}, b[] = {DB_P_INT8_ARRAY(two, 2)};
     const struct db_stmt good[] = {{INSERT, a, 1, -1}, {"SELECT 1", NULL, 0, -1}};
-    const struct db_stmt bad[] = {{"UPDATE t.item SET n = n + 1", NULL, 0, -1}, {INSERT, b, 1, -1},
+    const struct db_stmt bad[] = {{"UPDATE t.item SET n = n + 1", NULL, 0, -1},
+                                  {INSERT, b, 1, -1},
                                   {"SELECT 1", NULL, 0, -1}};
     assert_int_equal(db_pipeline(conn, good, 2, &diag), CH_OK);
     assert_int_equal(db_pipeline(conn, bad, 3, &diag), CH_EXISTS);
@@ -455,8 +471,9 @@ static enum chancery_err sum_rows(struct db_conn *conn, void *ctx, struct diag *
     struct sum *s = ctx;
     s->conn = conn;
     const struct db_param p[] = {DB_P_INT8(1000)};
-    enum chancery_err err = db_each(
-        conn, "SELECT x::int8 FROM generate_series(1, $1::int8) AS x ORDER BY x", p, 1, add_row, s, diag);
+    enum chancery_err err =
+        db_each(conn, "SELECT x::int8 FROM generate_series(1, $1::int8) AS x ORDER BY x", p, 1,
+                add_row, s, diag);
     if (err == CH_END) {
         struct sum again = {.conn = conn};
         TRY(db_each(conn, "SELECT 5::int8", NULL, 0, add_row, &again, diag));
