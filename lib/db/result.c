@@ -56,7 +56,7 @@ int64_t db_int(const struct db_result *r, size_t row, size_t col)
     case OID_INT8:
         return (int64_t)read_be(p, 8);
     default:
-        assert(!"db_int: the column is not bool, int2, int4, int8 or oid");
+        assert(false && "db_int: the column is not bool, int2, int4, int8 or oid");
         return 0;
     }
 }

@@ -22,7 +22,7 @@ static const char *begin_sql(const struct db_tx_opts *o)
 /* Losers of a conflict come back at random moments, so that they do not meet again. */
 static void back_off(unsigned attempt)
 {
-    unsigned limit = BACKOFF_FIRST_MS << (attempt > 6 ? 6 : attempt);
+    unsigned limit = (unsigned)BACKOFF_FIRST_MS << (attempt > 6 ? 6 : attempt);
     limit = limit > BACKOFF_MAX_MS ? BACKOFF_MAX_MS : limit;
     uint32_t r = 0;
     os_random(&r, sizeof r);

@@ -8,6 +8,7 @@
 
 #define BACKOFF_MIN_MS 100
 #define BACKOFF_MAX_MS 250
+#define CONNECT_MS 5000 /* one attempt, TLS handshake included; libgrpc calls it the minimum back-off */
 #define KEEPALIVE_MIN_MS 1000 /* servers answer faster pings with GOAWAY (server.c: PING_MIN_MS)   \
                                */
 #define KEEPALIVE_TIMEOUT_MS 3000
@@ -109,7 +110,7 @@ static grpc_channel *open_channel(const char *target, const struct rpc_channel_o
     keepalive = keepalive < KEEPALIVE_MIN_MS ? KEEPALIVE_MIN_MS : keepalive;
     size_t max = o->message_max == 0 ? (size_t)16 << 20 : o->message_max;
     grpc_arg args[] = {
-        int_arg(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, BACKOFF_MIN_MS),
+        int_arg(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, CONNECT_MS),
         int_arg(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, BACKOFF_MIN_MS),
         int_arg(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, BACKOFF_MAX_MS),
         int_arg(GRPC_ARG_DNS_MIN_TIME_BETWEEN_RESOLUTIONS_MS, 1000),
