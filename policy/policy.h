@@ -13,17 +13,34 @@
 
 struct policy_bundle;
 
-/* policy_bundle_load reads and compiles a bundle folder. Errors carry file:line:column and a suggestion. */
+/* policy_bundle_load reads and compiles a bundle folder: bundle.yaml, profiles/NAME.yaml, README.md; any
+ * other file is refused. Errors carry file:line:column and a suggestion. */
 enum chancery_err policy_bundle_load(const char *dir, struct policy_bundle **out,
                                      struct diag *diag) MUST_CHECK;
 void policy_bundle_free(struct policy_bundle *b);
-/* policy_bundle_hash: SHA-256 over "chancery/bundle/v1\n" and each file (sorted by path): path and SHA-256. */
+/* policy_bundle_hash: SHA-256 over chancery/bundle/v1 (docs/ISSUANCE.md): each file's path and SHA-256. */
 const uint8_t *policy_bundle_hash(const struct policy_bundle *b);
 /* Forbidden in every product TBS whatever the bundle says: names in the service trust domain. */
 enum chancery_err policy_bundle_set_trust_domain(struct policy_bundle *b, const char *domain) MUST_CHECK;
 
 /* ---- profiles, as ca needs them to build ---- */
 
+/* Shape of a TBS that the judge accepts, so of what a writer has to write:
+ *   serial      16 random octets, first one 01..7f
+ *   validity    not_before = now - backdate_s; not_after <= now + validity_s, or, when the request asks
+ *               for a life, min(that, validity_max_s); never past the issuer's own end
+ *   subject     the rows of `subject` in order, single-valued. A row with a fixed value takes it; the n-th
+ *               row of a type that is copied takes the request's n-th value of that type, and is left out
+ *               when there is none and it is not required. cn_from_first_dns: a copied CN that the request
+ *               lacks is the first DNS name (sorted order) of at most 64 octets. String types:
+ *               PrintableString for C, serialNumber and dnQualifier, IA5String for DC and emailAddress,
+ *               UTF8String else.
+ *   extensions  any order, exactly these: keyUsage (critical) unless key_usage is 0; basicConstraints
+ *               (critical) always, empty when not a CA; extendedKeyUsage, certificatePolicies unless
+ *               empty; subjectKeyIdentifier (RFC 7093 method 1); authorityKeyIdentifier (key id);
+ *               subjectAltName with the request's names in their order unless there are none, critical
+ *               when the subject is empty; cRLDistributionPoints, authorityInfoAccess (OCSP before
+ *               caIssuers) and id-pkix-ocsp-nocheck as the template says. */
 struct policy_profile;
 size_t policy_profile_count(const struct policy_bundle *b);
 const struct policy_profile *policy_profile_at(const struct policy_bundle *b, size_t i);
@@ -31,7 +48,7 @@ const struct policy_profile *policy_profile_find(const struct policy_bundle *b, 
 
 struct policy_template_rdn {
     struct slice oid;            /* attribute type, content octets */
-    struct slice fixed;          /* value when the bundle fixes it, else empty: copied from the request */
+    struct slice fixed;          /* UTF-8 value when the bundle fixes it, else empty: copied */
     bool required;
     bool from_request;
 };
@@ -39,7 +56,8 @@ struct policy_template_rdn {
 struct policy_template {
     const char *name;
     const char *issuer_id;
-    int64_t validity_s, backdate_s;        /* default validity = maximum */
+    int64_t validity_s, backdate_s;        /* life unless the request asks for another */
+    int64_t validity_max_s;                /* most that a request may ask for */
     const struct policy_template_rdn *subject; /* in order; RDNs of the request not listed are dropped
                                                   only if drop_unlisted, else refused by the judge */
     size_t n_subject;
@@ -84,6 +102,8 @@ struct policy_facts {
     struct slice tbs;            /* final TBSCertificate; empty: judge the request alone (Evaluate) */
     const struct policy_issuer *issuer;
     int64_t now_s;
+    const uint8_t (*own_keys)[32]; /* SPKI hashes that are never a subject's: this CA's other keys */
+    size_t n_own_keys;
 };
 struct policy_verdict {
     enum policy_outcome verdict; /* POLICY_FAIL unless every applicable rule passed */
@@ -91,7 +111,8 @@ struct policy_verdict {
     struct policy_rule rules[POLICY_RULES_MAX];
     uint8_t rules_sha256[32];    /* for the permit item */
 };
-/* policy_judge_certificate evaluates every rule; never fails: what cannot be read is a failed rule. */
+/* policy_judge_certificate evaluates every rule; never fails: what cannot be read is a failed rule.
+ * Without TBS the rules over its bytes are "not applicable": such a verdict must never be permitted. */
 void policy_judge_certificate(const struct policy_bundle *b, const struct policy_facts *f,
                               struct policy_verdict *out);
 

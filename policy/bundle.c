@@ -1,0 +1,376 @@
+/* A bundle: a folder of YAML files, read once, hashed, compiled, then immutable. */
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "os/os.h"
+#include "policy/policy_int.h"
+
+#define FILE_MAX_BYTES ((size_t)4 << 20) /* lib/conf's limit */
+#define FILES_MAX (POLICY_PROFILES_MAX + 2)
+#define BUNDLE_MEMORY ((size_t)256 << 20) /* 1000 profiles with lists of 10,000 names stay below   \
+                                           */
+
+/* ---- helpers of the compilers ---- */
+
+const char *policy_compile_source(struct policy_bundle *b, const struct conf_node *n)
+{
+    return arena_printf(&b->arena, "%s:%u", conf_file(n), conf_line(n));
+}
+
+static int by_octets(const void *a, const void *b)
+{
+    return slice_cmp(*(const struct slice *)a, *(const struct slice *)b);
+}
+
+enum chancery_err policy_compile_list(struct policy_bundle *b, const struct conf_node *map,
+                                      const char *key, enum conf_need need, bool sorted,
+                                      policy_text_ok *ok, struct policy_list *out,
+                                      struct diag *diag)
+{
+    const struct conf_node *list = NULL;
+    TRY(conf_list(map, key, need, &list, diag));
+    if (list == NULL) {
+        return CH_OK;
+    }
+    size_t n = conf_count(list);
+    if (n == 0 || n > POLICY_LIST_MAX) {
+        return conf_error(list, CH_LIMIT, "policy.list", diag, "\"%s\" must have 1 to %d entries",
+                          key, POLICY_LIST_MAX);
+    }
+    struct slice *at = arena_alloc(&b->arena, n * sizeof *at);
+    if (at == NULL) {
+        return CH_NOMEM;
+    }
+    for (size_t i = 0; i < n; i++) {
+        const char *text;
+        TRY(conf_scalar(conf_at(list, i), &text, diag));
+        at[i] = slice_str(text);
+        if (!ok(at[i])) {
+            return conf_error(conf_at(list, i), CH_INVALID, "policy.value", diag,
+                              "\"%.64s\" is not a valid entry of \"%s\"", text, key);
+        }
+        at[i].ptr = arena_copy(&b->arena, at[i]);
+        if (at[i].ptr == NULL) {
+            return CH_NOMEM;
+        }
+    }
+    if (sorted) {
+        qsort(at, n, sizeof *at, by_octets);
+        for (size_t i = 1; i < n; i++) {
+            if (slice_eq(at[i - 1], at[i])) {
+                return conf_error(list, CH_INVALID, "policy.duplicate", diag,
+                                  "\"%.64s\" stands twice in \"%s\"", (const char *)at[i].ptr, key);
+            }
+        }
+    }
+    *out = (struct policy_list){at, n};
+    return CH_OK;
+}
+
+bool policy_list_has(const struct policy_list *l, struct slice s)
+{
+    return l->n > 0 && bsearch(&s, l->at, l->n, sizeof s, by_octets) != NULL;
+}
+
+/* ---- compiling ---- */
+
+static enum chancery_err bundle_head(struct policy_bundle *b, const struct conf_node *root,
+                                     struct diag *diag)
+{
+    int64_t version = 0;
+    const char *name = NULL, *description = NULL;
+    const struct conf_node *crl = NULL;
+    TRY(conf_int(root, "version", CONF_REQUIRED, 1, 1, &version, diag));
+    TRY(conf_string(root, "name", CONF_REQUIRED, &name, diag));
+    TRY(conf_string(root, "description", CONF_OPTIONAL, &description, diag));
+    TRY(conf_map(root, "crl", CONF_REQUIRED, &crl, diag));
+    TRY(conf_duration_s(crl, "max_validity", CONF_REQUIRED, 60, 400 * 86400LL, &b->crl_max_s,
+                        diag));
+    TRY(conf_duration_s(crl, "backdate", CONF_OPTIONAL, 0, 86400, &b->crl_backdate_s, diag));
+    b->name = arena_str(&b->arena, slice_str(name));
+    b->source = policy_compile_source(b, root);
+    b->crl_source = policy_compile_source(b, crl);
+    return b->name == NULL || b->source == NULL || b->crl_source == NULL ? CH_NOMEM
+                                                                         : conf_finish(root, diag);
+}
+
+static enum chancery_err compile_head(struct policy_bundle *b, const struct policy_file *f,
+                                      struct diag *diag)
+{
+    struct conf_doc *doc = NULL;
+    TRY(conf_parse(f->path, f->content, &doc, diag));
+    enum chancery_err err = bundle_head(b, conf_root(doc), diag);
+    conf_free(doc);
+    return err;
+}
+
+static bool starts_with(const char *s, const char *head)
+{
+    return strncmp(s, head, strlen(head)) == 0;
+}
+
+static bool ends_with(const char *s, const char *tail)
+{
+    size_t n = strlen(s), m = strlen(tail);
+    return n > m && strcmp(s + n - m, tail) == 0;
+}
+
+/* The file's name without folder and suffix, which the profile must bear. */
+static struct slice profile_name(const char *path)
+{
+    struct slice s = slice_str(path + strlen("profiles/"));
+    return slice_sub(s, 0, s.len - strlen(".yaml"));
+}
+
+static enum chancery_err compile_profile(struct policy_bundle *b, const struct policy_file *f,
+                                         struct policy_profile *p, struct diag *diag)
+{
+    struct conf_doc *doc = NULL;
+    TRY(conf_parse(f->path, f->content, &doc, diag));
+    enum chancery_err err = policy_profile_compile(b, conf_root(doc), p, diag);
+    if (err == CH_OK && !slice_eq(profile_name(f->path), slice_str(p->t.name))) {
+        err = conf_error(conf_root(doc), CH_INVALID, "policy.name", diag,
+                         "profile \"%.64s\" must be in a file of that name", p->t.name);
+    }
+    conf_free(doc);
+    return err;
+}
+
+static int by_path(const void *a, const void *b)
+{
+    const struct policy_file *x = a, *y = b;
+    return strcmp(x->path, y->path);
+}
+
+static int by_name(const void *a, const void *b)
+{
+    const struct policy_profile *x = a, *y = b;
+    return strcmp(x->t.name, y->t.name);
+}
+
+/* chancery/bundle/v1, docs/ISSUANCE.md. */
+static enum chancery_err hash_files(struct policy_bundle *b, const struct policy_file *files,
+                                    size_t n)
+{
+    struct buf text CLEANUP(buf_clear);
+    buf_init(&text, (size_t)1 << 20);
+    TRY(buf_add_str(&text, "chancery/bundle/v1\n"));
+    TRY(buf_add_u32be(&text, (uint32_t)n));
+    for (size_t i = 0; i < n; i++) {
+        uint8_t digest[32];
+        crypto_sha256(files[i].content, digest);
+        TRY(buf_add_u32be(&text, (uint32_t)strlen(files[i].path)));
+        TRY(buf_add_str(&text, files[i].path));
+        TRY(buf_add(&text, slice_of(digest, sizeof digest)));
+    }
+    crypto_sha256(buf_slice(&text), b->hash);
+    return CH_OK;
+}
+
+static enum chancery_err compile_sorted(struct policy_bundle *b, const struct policy_file *files,
+                                        size_t n, struct diag *diag)
+{
+    bool has_head = false;
+    TRY(hash_files(b, files, n));
+    TRY(policy_primes_make(b));
+    b->profiles = arena_alloc(&b->arena, n * sizeof *b->profiles);
+    if (b->profiles == NULL) {
+        return CH_NOMEM;
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(files[i].path, "bundle.yaml") == 0) {
+            TRY(compile_head(b, &files[i], diag));
+            has_head = true;
+        } else if (starts_with(files[i].path, "profiles/") && ends_with(files[i].path, ".yaml")) {
+            TRY(compile_profile(b, &files[i], &b->profiles[b->n_profiles], diag));
+            b->n_profiles++; /* names are unique as file names are */
+        }
+    }
+    qsort(b->profiles, b->n_profiles, sizeof *b->profiles, by_name);
+    if (!has_head || b->n_profiles == 0) {
+        return diag_set(diag, CH_INVALID, "bundle.yaml", "policy.bundle",
+                        "a bundle has a bundle.yaml and at least one profile");
+    }
+    return CH_OK;
+}
+
+enum chancery_err policy_bundle_compile(const struct policy_file *files, size_t n,
+                                        struct policy_bundle **out, struct diag *diag)
+{
+    struct policy_bundle *b = calloc(1, sizeof *b);
+    struct policy_file *sorted = calloc(n + 1, sizeof *sorted);
+    if (b == NULL || sorted == NULL) {
+        free(b);
+        free(sorted);
+        return CH_NOMEM;
+    }
+    arena_init(&b->arena, BUNDLE_MEMORY);
+    memcpy(sorted, files, n * sizeof *sorted);
+    qsort(sorted, n, sizeof *sorted, by_path);
+    enum chancery_err err = compile_sorted(b, sorted, n, diag);
+    free(sorted);
+    if (err != CH_OK) {
+        policy_bundle_free(b);
+        return err;
+    }
+    *out = b;
+    return CH_OK;
+}
+
+/* ---- reading the folder ---- */
+
+struct folder {
+    struct arena arena;
+    struct policy_file files[FILES_MAX];
+    size_t n;
+    const char *root;
+    struct diag *diag;
+};
+
+static enum chancery_err refuse_file(const struct folder *d, const char *path, const char *why)
+{
+    return diag_set(d->diag, CH_INVALID, path, "policy.file", "%s", why);
+}
+
+static enum chancery_err add_file(struct folder *d, const char *path)
+{
+    struct stat st;
+    char *full = arena_printf(&d->arena, "%s/%s", d->root, path);
+    struct buf text CLEANUP(buf_clear);
+    buf_init(&text, FILE_MAX_BYTES);
+    if (full == NULL) {
+        return CH_NOMEM;
+    }
+    if (lstat(full, &st) != 0 || !S_ISREG(st.st_mode)) {
+        return refuse_file(d, path, "only regular files belong to a bundle");
+    }
+    if (d->n == FILES_MAX) {
+        return diag_set(d->diag, CH_LIMIT, path, "policy.files", "more than %d profiles",
+                        POLICY_PROFILES_MAX);
+    }
+    TRY(os_file_read(full, &text, d->diag));
+    uint8_t *copy = arena_copy(&d->arena, buf_slice(&text));
+    char *name = arena_str(&d->arena, slice_str(path));
+    if (copy == NULL || name == NULL) {
+        return CH_NOMEM;
+    }
+    d->files[d->n++] = (struct policy_file){name, slice_of(copy, text.len)};
+    return CH_OK;
+}
+
+static enum chancery_err visit(struct folder *d, const char *sub, const char *name);
+
+static enum chancery_err list_folder(struct folder *d, const char *sub)
+{
+    char *path = arena_printf(&d->arena, "%s/%s", d->root, sub);
+    DIR *dir = path == NULL ? NULL : opendir(path);
+    if (dir == NULL) {
+        return diag_set(d->diag, path == NULL ? CH_NOMEM : CH_NOT_FOUND, d->root, "policy.file",
+                        "cannot open folder %s", path == NULL ? "" : path);
+    }
+    enum chancery_err err = CH_OK;
+    const struct dirent *e;
+    while (err == CH_OK && (e = readdir(dir)) != NULL) {
+        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0) {
+            err = visit(d, sub, e->d_name);
+        }
+    }
+    (void)closedir(dir);
+    return err;
+}
+
+static enum chancery_err visit(struct folder *d, const char *sub, const char *name)
+{
+    char *path = arena_printf(&d->arena, "%s%s%s", sub, sub[0] == '\0' ? "" : "/", name);
+    if (path == NULL) {
+        return CH_NOMEM;
+    }
+    if (strcmp(path, "profiles") == 0) {
+        return list_folder(d, path);
+    }
+    bool profile = sub[0] != '\0' && name[0] != '.' && ends_with(name, ".yaml");
+    if (profile || strcmp(path, "bundle.yaml") == 0 || strcmp(path, "README.md") == 0) {
+        return add_file(d, path);
+    }
+    return refuse_file(d, path,
+                       "a bundle holds bundle.yaml, profiles/NAME.yaml and README.md only");
+}
+
+enum chancery_err policy_bundle_load(const char *dir, struct policy_bundle **out, struct diag *diag)
+{
+    struct folder *d = calloc(1, sizeof *d);
+    if (d == NULL) {
+        return CH_NOMEM;
+    }
+    arena_init(&d->arena, BUNDLE_MEMORY);
+    d->root = dir;
+    d->diag = diag;
+    enum chancery_err err = list_folder(d, "");
+    if (err == CH_OK) {
+        err = policy_bundle_compile(d->files, d->n, out, diag);
+    }
+    arena_clear(&d->arena);
+    free(d);
+    return err;
+}
+
+/* ---- reading a compiled bundle ---- */
+
+void policy_bundle_free(struct policy_bundle *b)
+{
+    if (b != NULL) {
+        arena_clear(&b->arena);
+        free(b);
+    }
+}
+
+const uint8_t *policy_bundle_hash(const struct policy_bundle *b)
+{
+    return b->hash;
+}
+
+enum chancery_err policy_bundle_set_trust_domain(struct policy_bundle *b, const char *domain)
+{
+    struct slice s = slice_str(domain);
+    if (!policy_text_dns(s, false, true)) {
+        return CH_INVALID;
+    }
+    uint8_t *copy = arena_copy(&b->arena, s);
+    if (copy == NULL) {
+        return CH_NOMEM;
+    }
+    b->trust_domain = slice_of(copy, s.len);
+    return CH_OK;
+}
+
+size_t policy_profile_count(const struct policy_bundle *b)
+{
+    return b->n_profiles;
+}
+
+const struct policy_profile *policy_profile_at(const struct policy_bundle *b, size_t i)
+{
+    return i < b->n_profiles ? &b->profiles[i] : NULL;
+}
+
+const struct policy_profile *policy_profile_find(const struct policy_bundle *b, struct slice name)
+{
+    size_t low = 0, high = b->n_profiles;
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        int c = slice_cmp(name, slice_str(b->profiles[mid].t.name));
+        if (c == 0) {
+            return &b->profiles[mid];
+        }
+        low = c > 0 ? mid + 1 : low;
+        high = c < 0 ? mid : high;
+    }
+    return NULL;
+}
+
+const struct policy_template *policy_profile_template(const struct policy_profile *p)
+{
+    return &p->t;
+}

@@ -1,0 +1,233 @@
+/* The judge: runs all rule families over one set of facts and adds up a verdict. Pure: same input,
+ * same octets out. */
+#include "policy/policy_int.h"
+
+#include <stdio.h>
+
+/* ---- writing results ---- */
+
+/* Copies text into a fixed field; what is not printable ASCII becomes '?'. */
+static void put_text(char *out, size_t cap, struct slice s)
+{
+    size_t n = s.len < cap - 1 ? s.len : cap - 1;
+    for (size_t i = 0; i < n; i++) {
+        out[i] = s.ptr[i] >= 0x20 && s.ptr[i] < 0x7f ? (char)s.ptr[i] : '?';
+    }
+    out[n] = '\0';
+}
+
+void policy_say(struct policy_judge *j, const char *rule, enum policy_outcome outcome,
+                const char *field, const char *source, struct slice observed, const char *required)
+{
+    struct policy_verdict *v = j->v;
+    if (outcome == POLICY_FAIL || v->n == POLICY_RULES_MAX) {
+        v->verdict = POLICY_FAIL; /* a result that finds no room must not pass unseen */
+    }
+    if (v->n == POLICY_RULES_MAX) {
+        return;
+    }
+    struct policy_rule *r = &v->rules[v->n++];
+    r->rule = rule;
+    r->outcome = outcome;
+    r->field = field;
+    put_text(r->observed, sizeof r->observed, observed);
+    put_text(r->required, sizeof r->required, slice_str(required));
+    put_text(r->source, sizeof r->source, slice_str(source));
+}
+
+void policy_say_number(struct policy_judge *j, const char *rule, bool ok, const char *field,
+                       const char *source, int64_t observed, const char *required)
+{
+    char text[24];
+    (void)snprintf(text, sizeof text, "%lld", (long long)observed);
+    policy_say(j, rule, policy_outcome_of(ok), field, source, slice_str(text), required);
+}
+
+void policy_say_hex(struct policy_judge *j, const char *rule, bool ok, const char *field,
+                    const char *source, struct slice observed, const char *required)
+{
+    char text[97];
+    hex_encode(slice_sub(observed, 0, 48), text);
+    policy_say(j, rule, policy_outcome_of(ok), field, source, slice_str(text), required);
+}
+
+void policy_say_na(struct policy_judge *j, const char *rule, const char *field, const char *source)
+{
+    policy_say(j, rule, POLICY_NA, field, source, slice_of(NULL, 0), "");
+}
+
+/* ---- the digest of results: chancery/rules/v1, docs/ISSUANCE.md ---- */
+
+#define RESULT_MAX (5 * 4 + 1 + 64 + 64 + 96 + 96 + 64)
+
+static size_t put_field(uint8_t *at, const char *s, size_t max)
+{
+    size_t n = strnlen(s, max);
+    at[0] = 0;
+    at[1] = 0;
+    at[2] = (uint8_t)(n >> 8);
+    at[3] = (uint8_t)n;
+    memcpy(at + 4, s, n);
+    return n + 4;
+}
+
+static void digest_rules(struct policy_verdict *v)
+{
+    static const char head[] = "chancery/rules/v1\n";
+    uint8_t space[sizeof head + 4 + (size_t)POLICY_RULES_MAX * RESULT_MAX];
+    size_t at = sizeof head - 1;
+    memcpy(space, head, at);
+    memset(space + at, 0, 3);
+    space[at + 3] = (uint8_t)v->n;
+    at += 4;
+    for (size_t i = 0; i < v->n; i++) {
+        const struct policy_rule *r = &v->rules[i];
+        at += put_field(space + at, r->rule, 64);
+        space[at++] = (uint8_t)r->outcome;
+        at += put_field(space + at, r->field, 64);
+        at += put_field(space + at, r->observed, sizeof r->observed);
+        at += put_field(space + at, r->required, sizeof r->required);
+        at += put_field(space + at, r->source, sizeof r->source);
+    }
+    crypto_sha256(slice_of(space, at), v->rules_sha256);
+}
+
+/* ---- certificates ---- */
+
+/* Reads the TBS. Its version is a rule of its own: RFC 5280 4.1.2.1. */
+static void read_tbs(struct policy_judge *j)
+{
+    if (j->f->tbs.len == 0) {
+        policy_say_na(j, "tbs.format", "tbs", "engine");
+        return;
+    }
+    const char *wrong = policy_tbs_read(j->f->tbs, &j->tbs);
+    if (wrong == NULL) {
+        j->has_tbs = true;
+        policy_say(j, "tbs.version", POLICY_PASS, "tbs.version", "engine", slice_str("3"), "3");
+        policy_say(j, "tbs.format", POLICY_PASS, "tbs", "engine", slice_str("DER"), "strict DER");
+        return;
+    }
+    bool version = strcmp(wrong, "tbs.version") == 0;
+    policy_say(j, version ? "tbs.version" : "tbs.format", POLICY_FAIL, wrong, "engine",
+               slice_str("not readable"), version ? "3" : "strict DER, RFC 5280 4.1");
+}
+
+static bool find_profile(struct policy_judge *j)
+{
+    j->p = policy_profile_find(j->b, j->r->profile);
+    policy_say(j, "profile.known", policy_outcome_of(j->p != NULL), "request.profile",
+               j->p == NULL ? j->b->source : j->p->source, j->r->profile,
+               "a profile of the bundle");
+    return j->p != NULL;
+}
+
+static bool check_issuer(struct policy_judge *j)
+{
+    const struct policy_issuer *i = j->f->issuer;
+    bool known = i != NULL && i->issuer_id != NULL && i->subject.len > 0 && i->ski.len > 0;
+    policy_say(j, "issuer.known", policy_outcome_of(known), "issuer", "engine",
+               slice_str(known ? i->issuer_id : ""), "an issuer of this installation");
+    if (!known) {
+        return false;
+    }
+    bool ours = strcmp(i->issuer_id, j->p->t.issuer_id) == 0;
+    policy_say(j, "issuer.profile", policy_outcome_of(ours), "issuer", j->p->issuer_source,
+               slice_str(i->issuer_id), j->p->t.issuer_id);
+    return true;
+}
+
+/* Rules that look at the issuer's side of the TBS. */
+static void rules_issuer(struct policy_judge *j)
+{
+    const struct policy_issuer *i = j->f->issuer;
+    if (!j->has_tbs) {
+        policy_say_na(j, "signature.allowed", "tbs.signature", j->p->algs_source);
+        policy_say_na(j, "signature.issuer", "tbs.signature", "engine");
+        policy_say_na(j, "issuer.name", "tbs.issuer", "engine");
+        return;
+    }
+    enum crypto_alg alg = crypto_alg_from_der(j->tbs.algorithm);
+    struct slice name = slice_str(crypto_alg_name(alg));
+    bool allowed = alg != CRYPTO_ALG_NONE && (j->p->algs & (1U << alg)) != 0;
+    policy_say(j, "signature.allowed", policy_outcome_of(allowed), "tbs.signature",
+               j->p->algs_source, name, "an algorithm of the profile");
+    enum crypto_alg own = crypto_alg_default(i->key_type);
+    policy_say(j, "signature.issuer", policy_outcome_of(alg != CRYPTO_ALG_NONE && alg == own),
+               "tbs.signature", "engine", name, crypto_alg_name(own));
+    bool same = slice_eq(j->tbs.issuer, i->subject);
+    policy_say(j, "issuer.name", policy_outcome_of(same), "tbs.issuer", "engine",
+               slice_str(same ? "the issuer's subject" : "another name"),
+               "octets of the issuer's subject");
+}
+
+static void judge_all(struct policy_judge *j)
+{
+    if (j->r == NULL) {
+        policy_say(j, "request.known", POLICY_FAIL, "request", "engine", slice_of(NULL, 0),
+                   "a request");
+        return;
+    }
+    if (!find_profile(j)) {
+        return;
+    }
+    policy_rules_caller(j);
+    if (!check_issuer(j)) {
+        return;
+    }
+    read_tbs(j);
+    policy_rules_serial(j);
+    rules_issuer(j);
+    policy_rules_validity(j);
+    policy_rules_key(j);
+    policy_rules_subject(j);
+    policy_rules_san(j);
+    policy_rules_extensions(j);
+}
+
+void policy_judge_certificate(const struct policy_bundle *b, const struct policy_facts *f,
+                              struct policy_verdict *out)
+{
+    struct policy_judge j = {.b = b, .f = f, .r = f->request, .v = out};
+    out->n = 0;
+    out->verdict = POLICY_PASS; /* each failed rule turns it; nothing turns it back */
+    judge_all(&j);
+    crypto_public_free(j.key);
+    if (out->n == 0) {
+        out->verdict = POLICY_FAIL;
+    }
+    digest_rules(out);
+}
+
+/* ---- CRLs ---- */
+
+void policy_judge_crl(const struct policy_bundle *b, const struct policy_crl_facts *f,
+                      struct policy_verdict *out)
+{
+    struct policy_judge j = {.b = b, .v = out};
+    const char *src = b->crl_source;
+    out->n = 0;
+    out->verdict = POLICY_PASS;
+    policy_say(&j, "issuer.known", policy_outcome_of(f->issuer != NULL), "issuer", "engine",
+               slice_str(f->issuer == NULL ? "" : f->issuer->issuer_id),
+               "an issuer of this installation");
+    if (f->issuer != NULL) {
+        /* A root has complete CRLs only: no shards, the one number 0. */
+        bool shard = f->issuer->shards == 0 ? f->shard == 0 : f->shard < f->issuer->shards;
+        policy_say_number(&j, "crl.shard", shard, "crl.shard", "engine", f->shard,
+                          "a shard of the issuer");
+    }
+    /* RFC 5280 5.2.3 allows 20 octets; our counters are signed 64-bit. */
+    policy_say_number(&j, "crl.number", f->number > 0 && f->number <= INT64_MAX, "crl.number",
+                      "engine", (int64_t)(f->number & INT64_MAX), "1 to 2^63-1");
+    int64_t early = f->now_s - b->crl_backdate_s - POLICY_WAIT_S;
+    bool now = f->this_update_s >= early && f->this_update_s <= f->now_s + POLICY_SKEW_S;
+    policy_say_number(&j, "crl.this_update", now, "crl.thisUpdate", src, f->this_update_s,
+                      "now, or back-dated as allowed");
+    int64_t life = 0;
+    bool fits = !__builtin_sub_overflow(f->next_update_s, f->this_update_s, &life) && life > 0 &&
+                life <= b->crl_max_s + b->crl_backdate_s && f->next_update_s > f->now_s;
+    policy_say_number(&j, "crl.next_update", fits, "crl.nextUpdate", src, f->next_update_s,
+                      "after now and within max_validity");
+    digest_rules(out);
+}

@@ -1,0 +1,184 @@
+/* What the files of the engine share: compiled bundle and profile, and the judge at work. */
+#ifndef CHANCERY_POLICY_POLICY_INT_H
+#define CHANCERY_POLICY_POLICY_INT_H
+
+#include "conf/conf.h"
+#include "policy/policy.h"
+#include "policy/tbs.h"
+#include "policy/text.h"
+#include "policy/want.h"
+
+/* Limits of a bundle. */
+#define POLICY_PROFILES_MAX 1000 /* five times the largest installation planned for */
+#define POLICY_LIST_MAX 10000    /* suffixes, networks, callers ... of one list */
+#define POLICY_RDNS_MAX 32       /* subject rows, and attributes in a request's subject */
+#define POLICY_NAMES_MAX PERMIT_SANS_MAX
+#define POLICY_EXTRA_MAX 32 /* EKUs, policies */
+#define POLICY_SKEW_S 5     /* clocks of two processes */
+#define POLICY_WAIT_S                                                                              \
+    PERMIT_STATEMENT_TTL_S /* an attempt may wait as long as its statement lives */
+
+/* ---- compiled bundle ---- */
+
+struct policy_list {
+    const struct slice *at;
+    size_t n;
+};
+
+struct policy_net {
+    uint8_t address[16];
+    size_t len; /* 4 or 16 */
+    unsigned bits;
+};
+
+struct policy_names {
+    bool required, a_labels;
+    size_t max;
+    struct policy_list dns_suffixes, dns_exact; /* sorted */
+    unsigned wildcard_depth;
+    const struct policy_net *nets;
+    size_t n_nets;
+    struct policy_list email_domains, uri_prefixes, spiffe_domains; /* sorted */
+    const char *dns_source, *ip_source, *email_source, *uri_source;
+};
+
+/* An attribute type the language knows by name. */
+struct policy_attribute {
+    const char *name;
+    struct slice oid;
+    uint8_t tag; /* string type it is written with */
+    size_t max;  /* RFC 5280 A.1, characters; counted in octets: stricter for non-ASCII */
+};
+/* policy_attribute_of gives the row of an OID (UTF8String, 256 when unknown). */
+struct policy_attribute policy_attribute_of(struct slice oid);
+const struct policy_attribute *policy_attribute_named(const char *name);
+
+struct policy_profile {
+    struct policy_template t;
+    struct policy_list callers, tenants;
+    unsigned key_types; /* bit 1 << enum crypto_key_type */
+    unsigned algs;      /* bit 1 << enum crypto_alg */
+    const uint64_t *exponents;
+    size_t n_exponents;
+    bool cn_in_names;
+    struct policy_names names;
+    /* Values known when the bundle is compiled; empty slices: extension absent. */
+    struct slice key_usage, key_usage_rsa, basic, eku, policies;
+    /* "profiles/web.yaml:12" of what said so. */
+    const char *source, *issuer_source, *callers_source, *tenants_source, *keys_source,
+        *algs_source, *validity_source, *subject_source, *names_source, *extensions_source;
+};
+
+/* Products of four odd primes below 2^16, for trial division (primes.c). */
+struct policy_prime_group {
+    uint64_t product, inverse; /* inverse of product modulo 2^64 */
+    uint16_t primes[4];
+};
+
+struct policy_bundle {
+    struct arena arena;
+    uint8_t hash[32];
+    struct slice trust_domain; /* empty until set: then every name is refused */
+    const char *name, *source, *crl_source;
+    int64_t crl_max_s, crl_backdate_s;
+    struct policy_profile *profiles; /* sorted by name */
+    size_t n_profiles;
+    struct policy_prime_group *groups;
+    size_t n_groups;
+};
+
+/* One file of a bundle. */
+struct policy_file {
+    const char *path; /* relative, "profiles/web.yaml" */
+    struct slice content;
+};
+/* policy_bundle_compile compiles files in memory (any order). Used by policy_bundle_load and by
+ * tests. */
+enum chancery_err policy_bundle_compile(const struct policy_file *files, size_t n,
+                                        struct policy_bundle **out, struct diag *diag) MUST_CHECK;
+
+/* policy_profile_compile fills `p` from one file's root node. */
+enum chancery_err policy_profile_compile(struct policy_bundle *b, const struct conf_node *root,
+                                         struct policy_profile *p, struct diag *diag) MUST_CHECK;
+enum chancery_err policy_names_compile(struct policy_bundle *b, const struct conf_node *root,
+                                       struct policy_profile *p, struct diag *diag) MUST_CHECK;
+enum chancery_err policy_subject_compile(struct policy_bundle *b, const struct conf_node *root,
+                                         struct policy_profile *p, struct diag *diag) MUST_CHECK;
+enum chancery_err policy_extensions_compile(struct policy_bundle *b, const struct conf_node *root,
+                                            struct policy_profile *p, struct diag *diag) MUST_CHECK;
+
+/* Helpers of the compilers. policy_compile_source: "file:line" of a node, in the bundle's arena;
+ * NULL when out of memory. policy_compile_list: the texts of list `key`, copied; sorted without
+ * duplicates when asked. policy_compile_oid: content octets of dotted text. */
+const char *policy_compile_source(struct policy_bundle *b, const struct conf_node *n);
+typedef bool policy_text_ok(struct slice s);
+enum chancery_err policy_compile_list(struct policy_bundle *b, const struct conf_node *map,
+                                      const char *key, enum conf_need need, bool sorted,
+                                      policy_text_ok *ok, struct policy_list *out,
+                                      struct diag *diag) MUST_CHECK;
+enum chancery_err policy_compile_oid(struct policy_bundle *b, const struct conf_node *at,
+                                     const char *text, struct slice *out,
+                                     struct diag *diag) MUST_CHECK;
+/* policy_list_has searches a sorted list. */
+bool policy_list_has(const struct policy_list *l, struct slice s);
+
+/* policy_primes_make fills the trial division table of `b`. */
+enum chancery_err policy_primes_make(struct policy_bundle *b) MUST_CHECK;
+/* policy_primes_factor returns an odd prime below 2^16 that divides n, 0 when none does. */
+uint32_t policy_primes_factor(const struct policy_bundle *b, struct slice n);
+/* policy_primes_close says whether n = p*q with p and q so close that Fermat's method finds them in
+ * `rounds` steps. n: at most 4096 bits. */
+bool policy_primes_close(struct slice n, unsigned rounds);
+
+/* ---- the judge at work ---- */
+
+/* One attribute that the subject must have. */
+struct policy_rdn {
+    struct slice oid, value;
+};
+
+struct policy_judge {
+    const struct policy_bundle *b;
+    const struct policy_profile *p;
+    const struct policy_facts *f;
+    const struct permit_request *r;
+    struct policy_verdict *v;
+    bool has_tbs; /* tbs was read */
+    struct policy_tbs tbs;
+    struct crypto_public *key; /* of the TBS; NULL when unreadable */
+    bool subject_known;        /* the request's subject was read and fits the template */
+    struct policy_rdn subject[POLICY_RDNS_MAX];
+    size_t n_subject;
+};
+
+/* policy_say adds a rule's result. Texts are cut to fit and made printable. */
+void policy_say(struct policy_judge *j, const char *rule, enum policy_outcome outcome,
+                const char *field, const char *source, struct slice observed, const char *required);
+/* policy_say_number / policy_say_hex: observed is a number, or octets in hex. */
+void policy_say_number(struct policy_judge *j, const char *rule, bool ok, const char *field,
+                       const char *source, int64_t observed, const char *required);
+void policy_say_hex(struct policy_judge *j, const char *rule, bool ok, const char *field,
+                    const char *source, struct slice observed, const char *required);
+static inline enum policy_outcome policy_outcome_of(bool ok)
+{
+    return ok ? POLICY_PASS : POLICY_FAIL;
+}
+/* policy_say_na marks a rule that does not apply here. */
+void policy_say_na(struct policy_judge *j, const char *rule, const char *field, const char *source);
+
+/* Rules by family, in the order of judging. Each may use what those before it found. */
+void policy_rules_caller(struct policy_judge *j);
+void policy_rules_serial(struct policy_judge *j);
+void policy_rules_validity(struct policy_judge *j);
+void policy_rules_key(struct policy_judge *j);
+void policy_rules_subject(struct policy_judge *j); /* fills subject */
+void policy_rules_san(struct policy_judge *j);
+void policy_rules_extensions(struct policy_judge *j);
+
+/* policy_service_name says whether a host name or URI lies in the service trust domain (always true
+ * when no trust domain is set). */
+bool policy_service_name(const struct policy_bundle *b, struct slice host);
+
+extern const struct slice POLICY_OID_CN;
+
+#endif

@@ -1,0 +1,72 @@
+/* policy: the judge over a hostile request and a hostile TBS. Input: u16 length of the subject,
+ * subject, u16 length of one name, its type and octets, the rest is the TBS. */
+#include <stdlib.h>
+
+#include "policy/policy_int.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static struct policy_bundle *bundle(void)
+{
+    static struct policy_bundle *b;
+    static const char head[] = "version: 1\nname: t\ncrl: {max_validity: 8d}\n";
+    static const char profile[] =
+        "name: p\nissuer: i\ncallers: ['/user/*']\nkeys: {types: [P-256, RSA-2048]}\n"
+        "signature_algorithms: [ecdsa-with-SHA256]\nvalidity: {max: 1d}\n"
+        "subject: {attributes: [{type: CN, from: request}], unlisted: drop}\n"
+        "names: {required: false, dns: {suffixes: [a.test], wildcard_depth: 2}, ip: {networks: "
+        "[10.0.0.0/9]},"
+        " email: {domains: [a.test]}, uri: {prefixes: ['https://a.test/x/'], spiffe_domains: "
+        "[m.test]}}\n"
+        "extensions: {key_usage: [digitalSignature], extended_key_usage: [serverAuth]}\n";
+    struct policy_file files[] = {{"bundle.yaml", slice_str(head)},
+                                  {"profiles/p.yaml", slice_str(profile)}};
+    if (b == NULL && (policy_bundle_compile(files, 2, &b, NULL) != CH_OK ||
+                      policy_bundle_set_trust_domain(b, "td.test") != CH_OK)) {
+        abort();
+    }
+    return b;
+}
+
+static struct slice take(struct slice *in)
+{
+    if (in->len < 2) {
+        return slice_of(NULL, 0);
+    }
+    size_t n = (size_t)(in->ptr[0] & 0x0f) << 8 | in->ptr[1];
+    struct slice s = slice_sub(*in, 2, n);
+    *in = slice_sub(*in, 2 + s.len, in->len);
+    return s;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static const uint8_t zero[32];
+    struct slice in = slice_of(data, size), subject = take(&in), name = take(&in);
+    struct permit_san san = {name.len == 0 ? 3 : name.ptr[0], slice_sub(name, 1, name.len)};
+    struct permit_request r = {.request_id = slice_of(zero, 16),
+                               .tenant = slice_str("default"),
+                               .profile = slice_str("p"),
+                               .requester = slice_str("spiffe://td.test/user/a"),
+                               .spki_sha256 = slice_of(zero, 32),
+                               .subject_der = subject,
+                               .sans = &san,
+                               .n_sans = san.value.len > 0 ? 1 : 0,
+                               .evidence.caller = slice_str("spiffe://td.test/user/a")};
+    struct policy_issuer issuer = {.issuer_id = "i",
+                                   .subject = slice_of("\x30\0", 2),
+                                   .ski = slice_of(zero, 20),
+                                   .key_type = CRYPTO_KEY_P256,
+                                   .not_after_s = INT64_MAX,
+                                   .shards = 16,
+                                   .crl_url_base = "http://c",
+                                   .ocsp_url = "http://o",
+                                   .aia_url_base = "http://a"};
+    struct policy_facts f = {.request = &r, .tbs = in, .issuer = &issuer, .now_s = 1764000000};
+    static struct policy_verdict v;
+    policy_judge_certificate(bundle(), &f, &v);
+    if (in.len > 0 && v.verdict == POLICY_PASS) {
+        abort(); /* nobody finds a key whose hash is all zero */
+    }
+    return 0;
+}
