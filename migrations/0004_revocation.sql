@@ -59,13 +59,13 @@ CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON revocation.crl
     FOR EACH STATEMENT EXECUTE FUNCTION chancery_guard.append_only();
 
 CREATE TABLE revocation.cursor (
-    name     text PRIMARY KEY CHECK (name IN ('issued', 'log')),
+    name     text PRIMARY KEY CHECK (name = 'issued'),
     position bigint NOT NULL
 );
-INSERT INTO revocation.cursor (name, position) VALUES ('issued', 0), ('log', 0);
+INSERT INTO revocation.cursor (name, position) VALUES ('issued', 0);
 COMMENT ON TABLE revocation.cursor IS
-    'How far revocation has read: "issued", the changed_seq of ca.issued_v1 up to which voided rows are revoked; '
-    '"log", the index of the audit log up to which logged revocations were compared with status.';
+    'The changed_seq of ca.issued_v1 up to which voided and discarded rows have become revocations. How far the '
+    'audit log was compared is kept outside the database: what it is compared with lies here.';
 
 GRANT SELECT, INSERT ON revocation.status, revocation.crl TO chancery_revocation;
 GRANT SELECT, INSERT, UPDATE (changed, covered, changed_at_s, claimed_by, claim_until_s)

@@ -1,0 +1,8 @@
+# The two pure files alone: no database, HSM or RPC is built for this target.
+set(revocation "${CMAKE_SOURCE_DIR}/services/revocation")
+chancery_fuzz(fuzz_ocsp_request
+    SOURCES fuzz_ocsp_request.c "${revocation}/ocsp_request.c" "${revocation}/ocsp_reply.c"
+    LIBS chancery_der chancery_crypto chancery_base PkgConfig::OPENSSL)
+if(TARGET fuzz_ocsp_request)
+    target_include_directories(fuzz_ocsp_request PRIVATE "${revocation}")
+endif()
