@@ -21,6 +21,7 @@ struct build {
     struct crypto_hasher *hash;
     uint64_t n;
     int64_t now_s;
+    int64_t newest_s; /* latest revocation date among the entries */
 };
 
 static enum chancery_err write_all(int fd, struct slice s)
@@ -70,6 +71,7 @@ static enum chancery_err on_row(void *ctx, const struct db_result *r, size_t row
     struct x509_crl_entry e;
     entry_of(r, row, &e);
     TRY(x509_crl_entry_write(&e, &b->pending));
+    b->newest_s = e.revoked_at_s > b->newest_s ? e.revoked_at_s : b->newest_s;
     b->n++;
     return b->pending.len + ENTRY_MAX > PIECE_MAX ? flush(b) : CH_OK;
 }
@@ -112,11 +114,17 @@ static enum chancery_err read_heads(struct db_conn *conn, struct build *b, struc
     crl->previous = (uint64_t)db_int(r, 0, 1);
     crl->keep_from_s = db_int(r, 0, 2);
     db_result_free(r);
-    /* thisUpdate never falls, whatever the clock does. */
-    crl->head.this_update_s = b->now_s > crl->keep_from_s ? b->now_s : crl->keep_from_s;
-    crl->head.next_update_s = crl->head.this_update_s + b->rv->conf.crl_validity_s;
     crl->head.number = crl->previous + 1;
     return CH_OK;
+}
+
+/* thisUpdate never falls, whatever the clock does, and no entry is dated after it. */
+static void set_times(struct build *b)
+{
+    struct revocation_crl *crl = b->crl;
+    int64_t at = b->now_s > crl->keep_from_s ? b->now_s : crl->keep_from_s;
+    crl->head.this_update_s = at > b->newest_s ? at : b->newest_s;
+    crl->head.next_update_s = crl->head.this_update_s + b->rv->conf.crl_validity_s;
 }
 
 static enum chancery_err reset_file(struct build *b)
@@ -125,6 +133,7 @@ static enum chancery_err reset_file(struct build *b)
     buf_reset(&b->pending);
     b->crl->entries_len = 0;
     b->n = 0;
+    b->newest_s = 0;
     return ftruncate(fd, 0) == 0 && lseek(fd, 0, SEEK_SET) == 0 ? CH_OK : CH_IO;
 }
 
@@ -163,6 +172,7 @@ static enum chancery_err snapshot_tx(struct db_conn *conn, void *ctx, struct dia
     TRY(flush(b));
     TRY(hash_rows(conn, b, params, diag));
     crl->entries = b->n;
+    set_times(b);
     return CH_OK;
 }
 

@@ -96,21 +96,31 @@ static enum chancery_err sign_once(struct revocation *rv, struct revocation_crl 
     return err;
 }
 
+/* A longer number may lengthen the list. */
+static enum chancery_err renumber(struct revocation_crl *crl)
+{
+    struct buf head CLEANUP(buf_clear) = {0};
+    size_t total = 0;
+    buf_init(&head, X509_TBS_MAX);
+    TRY(x509_crl_head_write(&crl->head, crl->entries_len, &head, &total));
+    crl->tbs_len = total;
+    return CH_OK;
+}
+
 enum chancery_err revocation_crl_sign(struct revocation *rv, struct revocation_crl *crl,
                                       struct diag *diag)
 {
-    enum chancery_err err = CH_CONFLICT;
-    for (unsigned ahead = 0; ahead < AHEAD_MAX && err == CH_CONFLICT; ahead++) {
-        if (ahead > 0) { /* the next number may be longer */
-            struct buf head CLEANUP(buf_clear) = {0};
-            size_t total = 0;
-            crl->previous++;
-            crl->head.number++;
-            buf_init(&head, X509_TBS_MAX);
-            TRY(x509_crl_head_write(&crl->head, crl->entries_len, &head, &total));
-            crl->tbs_len = total;
+    enum chancery_err err = sign_once(rv, crl, diag);
+    for (unsigned ahead = 0; ahead < AHEAD_MAX; ahead++) {
+        bool reserved = err == CH_PRECONDITION && strcmp(diag->rule, "crl.number") == 0;
+        if (err == CH_CONFLICT) {
+            crl->previous++; /* ca signed one that was never published */
+        } else if (!reserved) {
+            break;
         }
+        crl->head.number++;
         diag_clear(diag);
+        TRY(renumber(crl));
         err = sign_once(rv, crl, diag);
     }
     if (err == CH_OK) {

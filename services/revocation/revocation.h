@@ -88,7 +88,6 @@ struct revocation {
 };
 
 /* ---- issuers.c ---- */
-
 /* revocation_issuers_load reads issuers of trust.json and their responders (certificate from
  * static_dir, key "ocsp-<id>" of the token). CH_INTEGRITY when they do not fit together. */
 enum chancery_err revocation_issuers_load(struct revocation *rv, struct diag *diag) MUST_CHECK;
@@ -100,7 +99,6 @@ struct revocation_issuer *revocation_issuer_of(const struct revocation *rv,
                                                const struct revocation_ocsp_id *id);
 
 /* ---- revoke.c ---- */
-
 struct revocation_order {
     struct slice issuer_id, serial;
     unsigned reason; /* CRLReason */
@@ -121,7 +119,6 @@ enum chancery_err revocation_revoke(struct revocation *rv, const struct revocati
                                     struct diag *diag) MUST_CHECK;
 
 /* ---- store_status.c ---- */
-
 struct revocation_row {
     const char *issuer_id;
     struct slice serial;
@@ -155,7 +152,6 @@ enum chancery_err revocation_rows_store(struct db_pool *db, const struct revocat
                                         size_t n, int64_t now_s, struct diag *diag) MUST_CHECK;
 
 /* ---- store_crl.c ---- */
-
 struct revocation_series_row {
     const char *issuer_id; /* valid during the callback */
     uint32_t shard;
@@ -235,7 +231,7 @@ void revocation_voided_run(void *rv);    /* voided.c: voided issuances become re
 void revocation_reconcile_run(void *rv); /* reconcile.c: the log against the table */
 enum chancery_err revocation_crls_current(void *rv, struct diag *diag); /* readiness */
 
-/* ---- OCSP and HTTP ---- */
+/* ---- OCSP, HTTP, RPC ---- */
 
 enum chancery_err revocation_serve_new(struct revocation *rv,
                                        struct revocation_serve **out) MUST_CHECK;
@@ -246,9 +242,6 @@ void revocation_serve(struct revocation_serve *s, struct http_request *r, struct
                       bool cacheable, int64_t now_s);
 
 void revocation_http(void *rv, struct http_request *r); /* http_routes.c: the handler */
-
-/* ---- rpc_revoke.c ---- */
-
 enum chancery_err revocation_rpc_add(struct revocation *rv) MUST_CHECK;
 
 #endif

@@ -111,11 +111,12 @@ static void note_published(struct revocation *rv, const struct revocation_crl *c
     pthread_mutex_unlock(&rv->lock);
 }
 
-/* ca compares each list with the one before: its refusal means that rows are gone or changed (I6).
- */
-static void judge_refusal(struct revocation_issuer *x, enum chancery_err err)
+/* ca compares each list with the one before: an entry that vanished or changed there means that
+ * rows are gone or changed here (I6). */
+static void judge_refusal(struct revocation_issuer *x, enum chancery_err err,
+                          const struct diag *diag)
 {
-    if (err == CH_PRECONDITION || err == CH_INTEGRITY || err == CH_REFUSED) {
+    if (err == CH_INTEGRITY && strncmp(diag->rule, "crl.entry.", 10) == 0) {
         atomic_store(&x->weak, true); /* until a whole round of reconciliation finds nothing */
     }
 }
@@ -127,7 +128,7 @@ static enum chancery_err make_crl(struct revocation *rv, const struct due *due, 
     enum chancery_err err = revocation_crl_build(rv, &crl, os_now_s(), diag);
     if (err == CH_OK) {
         err = revocation_crl_sign(rv, &crl, diag);
-        judge_refusal(due->issuer, err);
+        judge_refusal(due->issuer, err, diag);
     }
     if (err == CH_OK) {
         err = revocation_crl_publish(rv, &crl, diag);
