@@ -25,7 +25,8 @@ CREATE INDEX instance_open ON ca.instance (lease_until_s) WHERE settled_at_s IS 
 COMMENT ON TABLE ca.instance IS
     'One lease per start of a ca process; its epoch is never reused. Settlement: lock the row of an expired '
     'lease FOR UPDATE, set fenced_at_s, settle its reservations, set settled_at_s. An instance reserves and '
-    'stores only while it holds its row FOR KEY SHARE with fenced_at_s NULL, and ends itself otherwise.';
+    'stores only while it holds its row FOR KEY SHARE with fenced_at_s NULL; one that was fenced takes a new lease. '
+    'Times are the database''s own.';
 
 -- state: 1 reserved, 2 stored, 3 voided (outcome unknown, treated as issued: revocation revokes it),
 -- 4 discarded (a signature came too late and was thrown away: revoked too), 5 unsigned (the signer's
@@ -161,7 +162,6 @@ CREATE TABLE ca.crl_head (
     shard            integer NOT NULL CHECK (shard >= 0),
     signed_number    bigint NOT NULL DEFAULT 0,
     reserved_number  bigint NOT NULL DEFAULT 0,
-    reserved_until_s bigint NOT NULL DEFAULT 0,
     this_update_s    bigint NOT NULL DEFAULT 0,
     CONSTRAINT crl_head_pkey PRIMARY KEY (issuer_id, shard),
     CONSTRAINT crl_head_order CHECK (reserved_number >= signed_number)
@@ -223,8 +223,7 @@ GRANT SELECT, INSERT ON ca.issuer, ca.statement, ca.permit, ca.certificate, ca.c
     TO chancery_ca;
 GRANT SELECT, INSERT, UPDATE (lease_until_s, fenced_at_s, settled_at_s) ON ca.instance TO chancery_ca;
 GRANT SELECT, INSERT, UPDATE (state) ON ca.issuance TO chancery_ca;
-GRANT SELECT, INSERT, UPDATE (signed_number, reserved_number, reserved_until_s, this_update_s)
-    ON ca.crl_head TO chancery_ca;
+GRANT SELECT, INSERT, UPDATE (signed_number, reserved_number, this_update_s) ON ca.crl_head TO chancery_ca;
 GRANT SELECT, INSERT, DELETE ON ca.crl_chunk TO chancery_ca;
 GRANT USAGE ON SEQUENCE ca.issuance_changed_seq TO chancery_ca;
 

@@ -48,6 +48,9 @@ struct permit_request {
 enum chancery_err permit_request_digest(const struct permit_request *r, uint8_t out[PERMIT_DIGEST],
                                         struct diag *diag) MUST_CHECK;
 
+/* permit_evidence_digest hashes the canonical evidence (chancery/evidence/v1). CH_LIMIT, CH_NOMEM. */
+enum chancery_err permit_evidence_digest(const struct permit_evidence *e, uint8_t out[PERMIT_DIGEST]) MUST_CHECK;
+
 /* permit_request_from_proto borrows from a chancery.common.v1.Request; arrays live in `arena`. */
 struct Chancery__Common__V1__Request;
 enum chancery_err permit_request_from_proto(const struct Chancery__Common__V1__Request *m,

@@ -99,8 +99,7 @@ static enum chancery_err check_request(const struct permit_request *r, struct di
     return check_digest(e->proof_sha256, true, 32, "request.evidence.proof_sha256", diag);
 }
 
-static enum chancery_err evidence_digest(const struct permit_evidence *e,
-                                         uint8_t out[PERMIT_DIGEST])
+enum chancery_err permit_evidence_digest(const struct permit_evidence *e, uint8_t out[PERMIT_DIGEST])
 {
     struct buf b CLEANUP(buf_clear);
     buf_init(&b, 4096);
@@ -133,7 +132,7 @@ static enum chancery_err write_lists(const struct permit_request *r, struct buf 
 static enum chancery_err write_request(const struct permit_request *r, struct buf *b)
 {
     uint8_t evidence[PERMIT_DIGEST];
-    TRY(evidence_digest(&r->evidence, evidence));
+    TRY(permit_evidence_digest(&r->evidence, evidence));
     TRY(buf_add_str(b, CANON_REQUEST));
     TRY(buf_add(b, r->request_id));
     TRY(canon_put_bytes(b, r->tenant));

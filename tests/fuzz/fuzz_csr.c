@@ -1,4 +1,4 @@
-/* PKCS#10 reader: what it accepts, OpenSSL accepts, and its names can be written again. */
+/* PKCS#10 reader: what it accepts, OpenSSL reads as the same, and its names can be written again. */
 #include <stdlib.h>
 
 #include <openssl/err.h>
@@ -15,19 +15,22 @@ static void expect(bool ok)
     }
 }
 
+/* What both read must be the same. OpenSSL also looks into attributes that we skip, and may refuse them. */
 static void compare(struct slice der, const struct x509_csr *csr)
 {
     struct crypto_public *key;
     if (x509_csr_verify(csr, &key, NULL) == CH_OK) {
         crypto_public_free(key);
     }
-    if (crypto_public_from_spki(csr->spki, &key, NULL) != CH_OK) {
-        return; /* OpenSSL reads the key with the request; we judge it at verification */
-    }
-    crypto_public_free(key);
     const uint8_t *p = der.ptr;
     X509_REQ *req = d2i_X509_REQ(NULL, &p, (long)der.len);
-    expect(req != NULL && p == der.ptr + der.len);
+    if (req != NULL) {
+        uint8_t *name = NULL;
+        int len = i2d_X509_NAME(X509_REQ_get_subject_name(req), &name);
+        expect(p == der.ptr + der.len && len >= 0);
+        expect(slice_eq(slice_of(name, (size_t)len), csr->subject));
+        OPENSSL_free(name);
+    }
     X509_REQ_free(req);
     ERR_clear_error();
 }

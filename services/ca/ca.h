@@ -1,0 +1,81 @@
+/* chancery-ca: issuers, profiles and the parts that every request of this process shares.
+ *
+ * Built once by main and immutable afterwards, but for the lease (lease.h) and the worker pool
+ * (pool.h). Threading: any number of RPC workers use it side by side. */
+#ifndef CHANCERY_CA_CA_H
+#define CHANCERY_CA_CA_H
+
+#include <stdatomic.h>
+
+#include "daemon/daemon.h"
+#include "db/db.h"
+#include "permit/permit.h"
+#include "policy/policy.h"
+#include "x509/x509.h"
+
+#define CA_SERIAL 16   /* octets: 127 random bits (CA/Browser Forum BR 7.1 wants 64) */
+#define CA_CHAIN_MAX 8 /* certificates of a chain: real ones have two or three */
+#define CA_ISSUERS_MAX 64
+
+struct ca_issuer {
+    const char *issuer_id;
+    struct x509_cert cert;
+    struct slice chain[CA_CHAIN_MAX]; /* DER, this issuer first, up to and with the root */
+    size_t n_chain;
+    bool chain_has_root;
+    struct crypto_public *key;
+    enum crypto_alg alg; /* its signatures */
+    uint32_t shards;
+    const char *crl_url_base, *ocsp_url, *aia_url_base;
+};
+
+/* A profile with everything of its certificates that does not depend on the request. */
+struct ca_profile {
+    const struct policy_template *t;
+    const struct ca_issuer *issuer;
+    struct slice key_usage, key_usage_rsa; /* empty: no extension */
+    struct slice basic, eku, policies, aki, aia;
+};
+
+struct ca_pool;
+struct ca_lease;
+
+struct ca {
+    struct daemon *d;
+    struct db_pool *db;
+    struct rpc_channel *policy, *signer;
+    struct ca_issuer issuers[CA_ISSUERS_MAX];
+    size_t n_issuers;
+    struct policy_bundle *bundle;
+    struct ca_profile *profiles;
+    size_t n_profiles;
+    struct ca_pool *pool;
+    struct ca_lease *lease;
+    struct arena arena;     /* what issuers and profiles point to */
+    atomic_bool keys_found; /* the signer holds a key for every issuer */
+};
+
+/* ca_issuers_load reads the ceremony's list of issuing CAs; certificates and chains beside it. Each
+ * must stand in `trust` with the same certificate and number of shards. Rules "issuer.*". */
+enum chancery_err ca_issuers_load(struct ca *ca, const char *path, const struct daemon_trust *trust,
+                                  struct diag *diag) MUST_CHECK;
+/* ca_issuers_free frees keys; the rest lies in the arena. */
+void ca_issuers_free(struct ca *ca);
+const struct ca_issuer *ca_issuer_find(const struct ca *ca, struct slice issuer_id);
+
+/* ca_profiles_load compiles the bundle's profiles for the loaded issuers. The bundle must be the
+ * one that `bundle_sha256` names. A profile of an unknown issuer is CH_INVALID. */
+enum chancery_err ca_profiles_load(struct ca *ca, const char *dir, const uint8_t bundle_sha256[32],
+                                   struct diag *diag) MUST_CHECK;
+const struct ca_profile *ca_profile_find(const struct ca *ca, struct slice name);
+
+/* ca_profile_prepare fills `out` for a template under an issuer; values live in `arena`. */
+enum chancery_err ca_profile_prepare(const struct policy_template *t,
+                                     const struct ca_issuer *issuer, struct arena *arena,
+                                     struct ca_profile *out) MUST_CHECK;
+
+/* ca_keys_check asks the signer whether it holds every issuer's key (readiness). CH_UNAVAILABLE
+ * while it cannot be asked or a key is missing. */
+enum chancery_err ca_keys_check(void *ctx, struct diag *diag);
+
+#endif
