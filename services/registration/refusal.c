@@ -11,6 +11,9 @@ enum chancery_err registration_audit_refusals(struct registration *r,
     struct daemon_field fields[PERMIT_BATCH_MAX][REFUSAL_FIELDS];
     struct daemon_entry entries[PERMIT_BATCH_MAX];
     struct daemon_ack acks[PERMIT_BATCH_MAX];
+    if (n == 0 || n > PERMIT_BATCH_MAX) {
+        return CH_INTERNAL;
+    }
     for (size_t i = 0; i < n; i++) {
         struct daemon_field *f = fields[i];
         size_t k = 0;
