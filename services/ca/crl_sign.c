@@ -60,7 +60,7 @@ static enum chancery_err permit(struct ca_crl_job *j, struct diag *diag)
                                      *items[] = {&item};
     Chancery__Policy__V1__PermitRequest m = CHANCERY__POLICY__V1__PERMIT_REQUEST__INIT;
     ProtobufCMessage *out = NULL;
-    unsigned wait;
+    unsigned wait = 0;
     crl.issuer_id = (char *)(uintptr_t)j->header.issuer->issuer_id;
     crl.shard = j->header.shard;
     crl.number = j->header.number;
@@ -123,7 +123,7 @@ static enum chancery_err sign(struct ca_crl_job *j, struct diag *diag)
     struct buf piece CLEANUP(buf_clear);
     struct rpc_stream *stream = NULL;
     ProtobufCMessage *out = NULL;
-    unsigned wait;
+    unsigned wait = 0;
     buf_init(&piece, CHUNK);
     header.permit = borrow(j->permit_bytes);
     header.permit_signature = borrow(j->permit_signature);
