@@ -9,8 +9,9 @@
 
 #define FILE_MAX_BYTES ((size_t)4 << 20) /* lib/conf's limit */
 #define FILES_MAX (POLICY_PROFILES_MAX + 2)
-#define BUNDLE_MEMORY ((size_t)256 << 20) /* 1000 profiles with lists of 10,000 names stay below   \
-                                           */
+#define BUNDLE_MEMORY                                                                              \
+    ((size_t)256 << 20) /* 1000 profiles with lists of 10,000 names stay below                     \
+                         */
 
 /* ---- helpers of the compilers ---- */
 

@@ -90,6 +90,10 @@ static enum chancery_err compile_ca(const struct conf_node *ext, struct policy_t
         t->path_len = (int)path;
     }
     unsigned usage = t->key_usage | t->key_usage_rsa_extra;
+    if (t->key_usage == 0 && usage != 0) {
+        return conf_error(ext, CH_INVALID, "policy.value", diag,
+                          "\"key_usage_rsa\" adds to \"key_usage\", which is missing");
+    }
     bool signs = (usage & (1U << 5)) != 0; /* keyCertSign, RFC 5280 4.2.1.3 and 4.2.1.9 */
     if (signs != t->is_ca) {
         return conf_error(ext, CH_INVALID, "policy.ca", diag,
@@ -122,7 +126,7 @@ static enum chancery_err compile_values(struct policy_bundle *b, struct policy_p
         policy_want_key_usage(&w, t->key_usage);
         TRY(keep(b, &w, &p->key_usage));
     }
-    if ((t->key_usage | t->key_usage_rsa_extra) != 0) {
+    if (t->key_usage != 0) {
         w = policy_want_over(space, sizeof space);
         policy_want_key_usage(&w, t->key_usage | t->key_usage_rsa_extra);
         TRY(keep(b, &w, &p->key_usage_rsa));

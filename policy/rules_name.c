@@ -50,6 +50,7 @@ struct picking {
     const struct policy_rdn *asked;
     size_t n_asked;
     bool used[POLICY_RDNS_MAX];
+    bool cn_seen;        /* a row before took the CN, or found none */
     const char *missing; /* name of a required attribute that the request lacks */
 };
 
@@ -66,10 +67,8 @@ static struct slice pick(struct policy_judge *j, struct picking *k,
             return k->asked[i].value;
         }
     }
-    if (j->p->t.cn_from_first_dns && slice_eq(row->oid, POLICY_OID_CN)) {
-        return first_dns(j->r);
-    }
-    return slice_of(NULL, 0);
+    bool first = j->p->t.cn_from_first_dns && slice_eq(row->oid, POLICY_OID_CN) && !k->cn_seen;
+    return first ? first_dns(j->r) : slice_of(NULL, 0);
 }
 
 static void expect_subject(struct policy_judge *j, struct picking *k)
@@ -77,6 +76,7 @@ static void expect_subject(struct policy_judge *j, struct picking *k)
     for (size_t i = 0; i < j->p->t.n_subject; i++) {
         const struct policy_template_rdn *row = &j->p->t.subject[i];
         struct slice value = pick(j, k, row);
+        k->cn_seen = k->cn_seen || (row->from_request && slice_eq(row->oid, POLICY_OID_CN));
         if (value.len > 0) {
             j->subject[j->n_subject++] = (struct policy_rdn){row->oid, value};
         } else if (row->required && k->missing == NULL) {

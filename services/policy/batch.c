@@ -16,8 +16,9 @@ enum chancery_err policy_first_failure(const struct policy_verdict *v, struct di
     for (size_t i = 0; i < v->n; i++) {
         const struct policy_rule *r = &v->rules[i];
         if (r->outcome == POLICY_FAIL) {
-            return diag_set(diag, CH_REFUSED, r->field, r->rule, "policy refuses: seen %s; required %s (%s)",
-                            r->observed, r->required, r->source);
+            return diag_set(diag, CH_REFUSED, r->field, r->rule,
+                            "policy refuses: seen %s; required %s (%s)", r->observed, r->required,
+                            r->source);
         }
     }
     return diag_set(diag, CH_REFUSED, "", "policy.verdict", "policy refuses without a failed rule");
@@ -34,7 +35,8 @@ static enum chancery_err judge_certificate(const struct policy_service *p,
     crypto_sha256(rpc_slice(in->tbs), item->tbs_sha256);
     const struct policy_issuer *issuer = policy_issuer_find(p, in->issuer_id);
     if (issuer == NULL) {
-        return diag_set(&j->diag, CH_REFUSED, "issuer_id", "issuer.unknown", "no issuer with this id");
+        return diag_set(&j->diag, CH_REFUSED, "issuer_id", "issuer.unknown",
+                        "no issuer with this id");
     }
     memcpy(item->issuer_spki_sha256, issuer->spki_sha256, 32);
     TRY(permit_request_from_proto(in->request, arena, &request, &j->diag));
@@ -46,35 +48,46 @@ static enum chancery_err judge_certificate(const struct policy_service *p,
     if (in->tbs.len == 0) {
         return diag_set(&j->diag, CH_REFUSED, "tbs", "tbs.missing", "there is no TBS to permit");
     }
-    struct policy_facts facts = {.request = &request, .tbs = rpc_slice(in->tbs), .issuer = issuer, .now_s = now_s,
-                                 .own_keys = p->own_keys, .n_own_keys = p->n_own_keys};
+    struct policy_facts facts = {.request = &request,
+                                 .tbs = rpc_slice(in->tbs),
+                                 .issuer = issuer,
+                                 .now_s = now_s,
+                                 .own_keys = p->own_keys,
+                                 .n_own_keys = p->n_own_keys};
     policy_judge_certificate(p->bundle, &facts, &j->verdict);
     return j->verdict.verdict == POLICY_PASS ? CH_OK : policy_first_failure(&j->verdict, &j->diag);
 }
 
-static enum chancery_err judge_crl(const struct policy_service *p, const Chancery__Policy__V1__CrlItem *in,
-                                   int64_t now_s, struct permit_item *item, struct policy_judged *j)
+static enum chancery_err judge_crl(const struct policy_service *p,
+                                   const Chancery__Policy__V1__CrlItem *in, int64_t now_s,
+                                   struct permit_item *item, struct policy_judged *j)
 {
     item->purpose = PERMIT_CRL;
     item->crl_shard = in->shard;
     item->crl_number = in->number;
     item->crl_this_update_s = in->this_update_s;
     if (in->tbs_sha256.len != PERMIT_DIGEST) {
-        return diag_set(&j->diag, CH_REFUSED, "tbs_sha256", "tbs.digest", "a SHA-256 has 32 octets");
+        return diag_set(&j->diag, CH_REFUSED, "tbs_sha256", "tbs.digest",
+                        "a SHA-256 has 32 octets");
     }
     memcpy(item->tbs_sha256, in->tbs_sha256.data, PERMIT_DIGEST);
-    struct policy_crl_facts facts = {.issuer = policy_issuer_find(p, in->issuer_id), .shard = in->shard,
-                                     .number = in->number, .this_update_s = in->this_update_s,
-                                     .next_update_s = in->next_update_s, .now_s = now_s};
+    struct policy_crl_facts facts = {.issuer = policy_issuer_find(p, in->issuer_id),
+                                     .shard = in->shard,
+                                     .number = in->number,
+                                     .this_update_s = in->this_update_s,
+                                     .next_update_s = in->next_update_s,
+                                     .now_s = now_s};
     if (facts.issuer == NULL) {
-        return diag_set(&j->diag, CH_REFUSED, "issuer_id", "issuer.unknown", "no issuer with this id");
+        return diag_set(&j->diag, CH_REFUSED, "issuer_id", "issuer.unknown",
+                        "no issuer with this id");
     }
     memcpy(item->issuer_spki_sha256, facts.issuer->spki_sha256, 32);
     policy_judge_crl(p->bundle, &facts, &j->verdict);
     return j->verdict.verdict == POLICY_PASS ? CH_OK : policy_first_failure(&j->verdict, &j->diag);
 }
 
-static enum chancery_err judge_item(const struct policy_service *p, const Chancery__Policy__V1__PermitItem *in,
+static enum chancery_err judge_item(const struct policy_service *p,
+                                    const Chancery__Policy__V1__PermitItem *in,
                                     const struct permit_statement *statement, int64_t now_s,
                                     struct arena *arena, struct policy_judged *j)
 {
@@ -88,7 +101,8 @@ static enum chancery_err judge_item(const struct policy_service *p, const Chance
         j->err = judge_crl(p, in->crl, now_s, &item, j);
         break;
     default:
-        j->err = diag_set(&j->diag, CH_REFUSED, "items", "item.subject", "neither a certificate nor a CRL");
+        j->err = diag_set(&j->diag, CH_REFUSED, "items", "item.subject",
+                          "neither a certificate nor a CRL");
     }
     item.verdict = j->err == CH_OK ? PERMIT_ALLOW : PERMIT_REFUSE;
     if (j->err == CH_NOMEM) {
@@ -107,10 +121,12 @@ static enum chancery_err judge_item(const struct policy_service *p, const Chance
 enum chancery_err policy_judge_batch(const struct policy_service *p,
                                      const Chancery__Policy__V1__PermitRequest *in,
                                      const struct permit_statement *statement, int64_t now_s,
-                                     struct arena *arena, struct policy_judged **out, struct diag *diag)
+                                     struct arena *arena, struct policy_judged **out,
+                                     struct diag *diag)
 {
     if (in->n_items == 0 || in->n_items > PERMIT_BATCH_MAX) {
-        return diag_set(diag, CH_INVALID, "items", "permit.items", "send 1 to %d items", PERMIT_BATCH_MAX);
+        return diag_set(diag, CH_INVALID, "items", "permit.items", "send 1 to %d items",
+                        PERMIT_BATCH_MAX);
     }
     struct policy_judged *list = arena_alloc(arena, in->n_items * sizeof *list);
     if (list == NULL) {
@@ -123,7 +139,8 @@ enum chancery_err policy_judge_batch(const struct policy_service *p,
     return CH_OK;
 }
 
-enum chancery_err policy_rules_to_proto(const struct policy_verdict *v, bool failed_only, struct arena *arena,
+enum chancery_err policy_rules_to_proto(const struct policy_verdict *v, bool failed_only,
+                                        struct arena *arena,
                                         Chancery__Common__V1__RuleResult ***out, size_t *out_n)
 {
     static const Chancery__Common__V1__Outcome outcomes[] = {
@@ -150,7 +167,8 @@ enum chancery_err policy_rules_to_proto(const struct policy_verdict *v, bool fai
         m->observed = arena_str(arena, slice_str(r->observed));
         m->required = arena_str(arena, slice_str(r->required));
         m->source = arena_str(arena, slice_str(r->source));
-        if (m->rule == NULL || m->field == NULL || m->observed == NULL || m->required == NULL || m->source == NULL) {
+        if (m->rule == NULL || m->field == NULL || m->observed == NULL || m->required == NULL ||
+            m->source == NULL) {
             return CH_NOMEM;
         }
         list[n++] = m;

@@ -1,100 +1,162 @@
-/* Issuers as the judge needs them: from the ceremony's issuers.yaml and the certificates in trust.json. */
+/* issuers.yaml and trust.json, put together. */
+#include "issuers.h"
+
 #include "conf/conf.h"
-#include "service.h"
 #include "x509/x509.h"
 
-static enum chancery_err copy_text(struct policy_service *p, const struct conf_node *row, const char *key,
-                                   const char **out, struct diag *diag)
+static enum chancery_err disagree(const char *issuer_id, const char *what, struct diag *diag)
 {
-    const char *text = NULL;
-    TRY(conf_string(row, key, CONF_REQUIRED, &text, diag));
-    *out = arena_str(&p->arena, slice_str(text));
-    return *out == NULL ? CH_NOMEM : CH_OK;
+    return diag_set(diag, CH_INTEGRITY, "issuers", "issuer.trust", "issuer %s: %s", issuer_id,
+                    what);
 }
 
-static enum chancery_err fill_certificate(struct policy_service *p, const struct daemon_issuer *trusted,
+static const struct daemon_issuer *trusted(const struct daemon_trust *trust, const char *issuer_id)
+{
+    for (size_t i = 0; i < trust->n_issuers; i++) {
+        if (strcmp(trust->issuers[i].issuer_id, issuer_id) == 0) {
+            return &trust->issuers[i];
+        }
+    }
+    return NULL;
+}
+
+/* What the judge compares with, from the pinned certificate. */
+static enum chancery_err from_certificate(struct policy_issuers *all, const struct daemon_issuer *t,
                                           struct policy_issuer *out, struct diag *diag)
 {
     struct x509_cert cert;
     struct crypto_public *key = NULL;
-    TRY(x509_cert_read(trusted->certificate, &p->arena, &cert, diag));
+    TRY(x509_cert_read(t->certificate, &all->arena, &cert, diag));
     TRY(crypto_public_from_spki(cert.spki, &key, diag));
     out->key_type = crypto_public_type(key);
-    memcpy(out->spki_sha256, crypto_public_spki_sha256(key), sizeof out->spki_sha256);
+    memcpy(out->spki_sha256, crypto_public_spki_sha256(key), 32);
     crypto_public_free(key);
+    if (!cert.is_ca || cert.ski.len == 0) {
+        return disagree(t->issuer_id, "its certificate is no CA certificate with a key id", diag);
+    }
     out->subject = cert.subject;
     out->ski = cert.ski;
     out->not_after_s = cert.not_after_s;
-    out->shards = trusted->shards;
+    out->shards = t->shards;
     return CH_OK;
 }
 
-static enum chancery_err read_issuer(struct policy_service *p, const struct conf_node *row, struct diag *diag)
+static enum chancery_err copy_text(struct policy_issuers *all, const struct conf_node *row,
+                                   const char *key, const char **out, struct diag *diag)
 {
-    if (p->n_issuers == POLICY_ISSUERS_MAX) {
-        return conf_error(row, CH_LIMIT, "issuer.count", diag, "more than %d issuers", POLICY_ISSUERS_MAX);
+    const char *text = NULL;
+    TRY(conf_string(row, key, CONF_REQUIRED, &text, diag));
+    *out = arena_str(&all->arena, slice_str(text));
+    return *out == NULL ? CH_NOMEM : CH_OK;
+}
+
+/* Files named by the list are read by other processes; their keys are taken so that none is left
+ * over. */
+static enum chancery_err skip_files(const struct conf_node *row, struct diag *diag)
+{
+    static const char *const keys[] = {"certificate", "chain", "ocsp_certificate"};
+    const char *ignored = NULL;
+    for (size_t i = 0; i < 3; i++) {
+        TRY(conf_string(row, keys[i], CONF_OPTIONAL, &ignored, diag));
     }
-    struct policy_issuer issuer = {.issuer_id = NULL};
-    TRY(copy_text(p, row, "issuer_id", &issuer.issuer_id, diag));
-    const struct daemon_issuer *trusted = daemon_trust_issuer(p->daemon, issuer.issuer_id);
-    if (trusted == NULL) {
-        return conf_error(row, CH_INTEGRITY, "issuer.trust", diag, "trust.json does not name issuer %s",
-                          issuer.issuer_id);
+    return CH_OK;
+}
+
+static enum chancery_err read_row(struct policy_issuers *all, const struct conf_node *row,
+                                  const struct daemon_trust *trust, struct diag *diag)
+{
+    if (all->n == POLICY_ISSUERS_MAX) {
+        return conf_error(row, CH_LIMIT, "issuer.count", diag, "more than %d issuers",
+                          POLICY_ISSUERS_MAX);
     }
-    /* Read for ca and revocation; taken here so that the list has no key that nobody knows. */
-    const char *other = NULL;
+    struct policy_issuer *out = &all->list[all->n];
     int64_t shards = 0;
-    TRY(conf_string(row, "certificate", CONF_REQUIRED, &other, diag));
-    TRY(conf_string(row, "chain", CONF_REQUIRED, &other, diag));
-    TRY(conf_string(row, "ocsp_certificate", CONF_OPTIONAL, &other, diag));
+    TRY(copy_text(all, row, "issuer_id", &out->issuer_id, diag));
+    if (policy_issuers_find(all, out->issuer_id) != NULL) {
+        return conf_error(row, CH_INVALID, "issuer.duplicate", diag, "issuer %s stands twice",
+                          out->issuer_id);
+    }
     TRY(conf_int(row, "shards", CONF_REQUIRED, 1, 65536, &shards, diag));
-    TRY(copy_text(p, row, "crl_url_base", &issuer.crl_url_base, diag));
-    TRY(copy_text(p, row, "ocsp_url", &issuer.ocsp_url, diag));
-    TRY(copy_text(p, row, "aia_url_base", &issuer.aia_url_base, diag));
-    TRY(fill_certificate(p, trusted, &issuer, diag));
-    if (issuer.shards != (uint32_t)shards) {
-        return conf_error(row, CH_INTEGRITY, "issuer.trust", diag, "shards are not those of trust.json");
+    TRY(copy_text(all, row, "crl_url_base", &out->crl_url_base, diag));
+    TRY(copy_text(all, row, "ocsp_url", &out->ocsp_url, diag));
+    TRY(copy_text(all, row, "aia_url_base", &out->aia_url_base, diag));
+    TRY(skip_files(row, diag));
+    const struct daemon_issuer *t = trusted(trust, out->issuer_id);
+    if (t == NULL || t->shards != (uint32_t)shards || strcmp(t->crl_url, out->crl_url_base) != 0 ||
+        strcmp(t->ocsp_url, out->ocsp_url) != 0) {
+        return disagree(out->issuer_id, "shards or URLs are not those of trust.json", diag);
     }
-    p->issuers[p->n_issuers++] = issuer;
+    TRY(from_certificate(all, t, out, diag));
+    all->n++;
     return CH_OK;
 }
 
-/* Every issuer's key, the root's included, is never a subject's. */
-static enum chancery_err collect_own_keys(struct policy_service *p, struct diag *diag)
+static void add_keys(struct policy_issuers *all, const struct daemon_keys *keys)
 {
-    const struct daemon_trust *trust = daemon_trust(p->daemon);
+    for (size_t i = 0; i < keys->n; i++) {
+        memcpy(all->own_keys[all->n_own_keys++], crypto_public_spki_sha256(keys->keys[i]), 32);
+    }
+}
+
+static enum chancery_err own_keys(struct policy_issuers *all, const struct daemon_trust *trust,
+                                  struct diag *diag)
+{
+    size_t n = trust->n_issuers + trust->permit.n + trust->statement.n + trust->checkpoint.n;
+    all->own_keys = arena_alloc(&all->arena, n * sizeof *all->own_keys);
+    if (all->own_keys == NULL) {
+        return CH_NOMEM;
+    }
+    add_keys(all, &trust->permit);
+    add_keys(all, &trust->statement);
+    add_keys(all, &trust->checkpoint);
     for (size_t i = 0; i < trust->n_issuers; i++) {
-        struct policy_issuer issuer;
-        if (p->n_own_keys == sizeof p->own_keys / sizeof p->own_keys[0]) {
-            return diag_set(diag, CH_LIMIT, "trust", "issuer.count", "trust.json names too many issuers");
-        }
-        TRY(fill_certificate(p, &trust->issuers[i], &issuer, diag));
-        memcpy(p->own_keys[p->n_own_keys++], issuer.spki_sha256, 32);
+        struct x509_cert cert;
+        TRY(x509_cert_read(trust->issuers[i].certificate, &all->arena, &cert, diag));
+        crypto_sha256(cert.spki, all->own_keys[all->n_own_keys++]);
     }
     return CH_OK;
 }
 
-enum chancery_err policy_issuers_load(struct policy_service *p, const char *path, struct diag *diag)
+static enum chancery_err read_rows(struct policy_issuers *all, const struct conf_node *root,
+                                   const struct daemon_trust *trust, struct diag *diag)
+{
+    const struct conf_node *rows = NULL;
+    TRY(conf_list(root, "issuers", CONF_REQUIRED, &rows, diag));
+    for (size_t i = 0; i < conf_count(rows); i++) {
+        TRY(read_row(all, conf_at(rows, i), trust, diag));
+    }
+    TRY(conf_finish(root, diag));
+    if (all->n == 0) {
+        return conf_error(rows, CH_INVALID, "issuer.count", diag, "the list names no issuer");
+    }
+    return own_keys(all, trust, diag);
+}
+
+enum chancery_err policy_issuers_load(const char *path, const struct daemon_trust *trust,
+                                      struct policy_issuers *out, struct diag *diag)
 {
     struct conf_doc *doc = NULL;
-    const struct conf_node *rows = NULL;
+    arena_init(&out->arena, 0);
+    out->n = 0;
+    out->n_own_keys = 0;
     TRY(conf_load(path, &doc, diag));
-    enum chancery_err err = conf_list(conf_root(doc), "issuers", CONF_REQUIRED, &rows, diag);
-    for (size_t i = 0; err == CH_OK && i < conf_count(rows); i++) {
-        err = read_issuer(p, conf_at(rows, i), diag);
-    }
-    if (err == CH_OK) {
-        err = conf_finish(conf_root(doc), diag);
-    }
+    enum chancery_err err = read_rows(out, conf_root(doc), trust, diag);
     conf_free(doc);
-    return err == CH_OK ? collect_own_keys(p, diag) : err;
+    return err;
 }
 
-const struct policy_issuer *policy_issuer_find(const struct policy_service *p, const char *issuer_id)
+void policy_issuers_clear(struct policy_issuers *i)
 {
-    for (size_t i = 0; i < p->n_issuers; i++) {
-        if (strcmp(p->issuers[i].issuer_id, issuer_id) == 0) {
-            return &p->issuers[i];
+    arena_clear(&i->arena);
+    *i = (struct policy_issuers){.n = 0};
+}
+
+const struct policy_issuer *policy_issuers_find(const struct policy_issuers *i,
+                                                const char *issuer_id)
+{
+    for (size_t k = 0; k < i->n; k++) {
+        if (strcmp(i->list[k].issuer_id, issuer_id) == 0) {
+            return &i->list[k];
         }
     }
     return NULL;

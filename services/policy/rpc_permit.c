@@ -1,162 +1,208 @@
-/* Permit: statement, verdicts, refusals in the log, one signature. */
+/* Permit: verify the statement, judge every item, log the refusals, sign once. */
 #include "log/log.h"
 #include "os/os.h"
 #include "service.h"
 
-#define AUDIT_MS 5000
-#define SIGN_MS 5000
-#define REFUSAL_FIELDS 8
-#define RULES_TEXT 1024
+#define AUDIT_MS 3000 /* a refusal that cannot be logged fails the call */
+#define SIGN_MS 2000  /* waiting for a session of the token */
+#define REFUSAL_FIELDS_MAX 10
+#define PERMIT_MAX 256 /* a permit has 95 octets */
 
-static enum chancery_err check_statement(const struct policy_service *p,
-                                         const Chancery__Policy__V1__PermitRequest *in, int64_t now_s,
-                                         struct permit_statement *statement, bool *out_present,
-                                         struct diag *diag)
+typedef Chancery__Policy__V1__PermitRequest permit_request_message;
+typedef Chancery__Policy__V1__PermitResponse permit_response_message;
+
+/* ---- what holds for the whole call ---- */
+
+static enum chancery_err check_call(const struct policy_service *s,
+                                    const permit_request_message *in, struct diag *diag)
 {
-    *out_present = false;
-    bool certificates = false;
+    /* A clock that stepped back would accept old statements and sign permits that live too long. */
+    if (!daemon_clock_ok(s->daemon)) {
+        return diag_set(diag, CH_UNAVAILABLE, "policy", "policy.clock",
+                        "the clock is not right; nothing was done; retry");
+    }
+    if (in->n_items == 0 || in->n_items > PERMIT_BATCH_MAX) {
+        return diag_set(diag, CH_LIMIT, "items", "policy.items", "1 to %d items per call",
+                        PERMIT_BATCH_MAX);
+    }
     for (size_t i = 0; i < in->n_items; i++) {
-        certificates = certificates || in->items[i]->subject_case != CHANCERY__POLICY__V1__PERMIT_ITEM__SUBJECT_CRL;
+        if (in->items[i]->subject_case == CHANCERY__POLICY__V1__PERMIT_ITEM__SUBJECT__NOT_SET) {
+            return diag_set(diag, CH_INVALID, "items", "policy.item",
+                            "item %zu is neither certificate nor CRL", i);
+        }
     }
-    if (!certificates) {
-        return CH_OK;
-    }
-    const struct daemon_keys *keys = &daemon_trust(p->daemon)->statement;
-    TRY(permit_statement_check(rpc_slice(in->statement), rpc_slice(in->statement_signature), keys->keys, keys->n,
-                               now_s, statement, diag));
-    *out_present = true;
     return CH_OK;
 }
 
-/* Ids of all failed rules, comma separated. */
-static const char *failed_rules(const struct policy_judged *j, struct arena *arena)
+static bool has_certificates(const permit_request_message *in)
 {
-    struct buf b CLEANUP(buf_clear);
-    buf_init(&b, RULES_TEXT);
-    for (size_t i = 0; i < j->verdict.n; i++) {
-        const struct policy_rule *r = &j->verdict.rules[i];
-        if (r->outcome == POLICY_FAIL && buf_printf(&b, "%s%s", b.len == 0 ? "" : ",", r->rule) != CH_OK) {
-            break;
+    for (size_t i = 0; i < in->n_items; i++) {
+        if (in->items[i]->subject_case == CHANCERY__POLICY__V1__PERMIT_ITEM__SUBJECT_CERTIFICATE) {
+            return true;
         }
     }
-    return b.len == 0 ? j->diag.rule : arena_str(arena, buf_slice(&b));
+    return false;
 }
 
-/* One entry per refused item: digests, rule ids, who asked; no names. */
-static enum chancery_err log_refusals(struct policy_service *p, const struct policy_judged *list, size_t n,
-                                      struct arena *arena, struct diag *diag)
+/* A statement that does not verify refuses the call; that is logged like any refusal. */
+static enum chancery_err refuse_statement(const struct policy_service *s, struct rpc_call *call,
+                                          const permit_request_message *in, enum chancery_err why)
+{
+    uint8_t digest[PERMIT_DIGEST];
+    struct diag diag = *rpc_diag(call), *out = rpc_diag(call);
+    crypto_sha256(rpc_slice(in->statement), digest);
+    const struct daemon_field fields[] = {
+        DAEMON_STR("rule", diag.rule),
+        DAEMON_DIGEST("statement", slice_of(digest, sizeof digest)),
+        DAEMON_NUM("items", in->n_items),
+        DAEMON_STR("caller", rpc_caller(call)),
+    };
+    TRY(daemon_audit(s->daemon, "refusal", fields, 4, NULL, out));
+    *out = diag;
+    /* Nobody proved that registration said this: that is a matter of identity, not of our crypto.
+     */
+    return why == CH_CRYPTO ? CH_UNAUTHENTICATED : why;
+}
+
+static enum chancery_err open_statement(const struct policy_service *s, struct rpc_call *call,
+                                        const permit_request_message *in, int64_t now_s,
+                                        struct permit_statement *out)
+{
+    const struct daemon_keys *keys = &daemon_trust(s->daemon)->statement;
+    enum chancery_err err =
+        permit_statement_check(rpc_slice(in->statement), rpc_slice(in->statement_signature),
+                               keys->keys, keys->n, now_s, out, rpc_diag(call));
+    return err == CH_OK ? CH_OK : refuse_statement(s, call, in, err);
+}
+
+/* ---- refusals ---- */
+
+static size_t refusal_fields(const struct policy_decision *d, const char *caller,
+                             struct daemon_field f[REFUSAL_FIELDS_MAX])
+{
+    size_t n = 0;
+    bool crl = d->item.purpose == PERMIT_CRL;
+    f[n++] = DAEMON_STR("rule", d->diag.rule);
+    f[n++] = DAEMON_STR("rules", d->failed);
+    f[n++] = DAEMON_STR("purpose", crl ? "crl" : "certificate");
+    f[n++] = DAEMON_DIGEST("tbs", slice_of(d->item.tbs_sha256, PERMIT_DIGEST));
+    f[n++] = DAEMON_DIGEST("results", slice_of(d->item.rules_sha256, PERMIT_DIGEST));
+    f[n++] = DAEMON_STR("caller", caller);
+    if (d->has_request) {
+        f[n++] = DAEMON_DIGEST("request", slice_of(d->item.request_digest, PERMIT_DIGEST));
+    }
+    if (d->profile_known) { /* other texts are the caller's own and may be anything */
+        f[n++] = DAEMON_STR("profile", d->profile);
+    }
+    if (d->issuer_id[0] != '\0') {
+        f[n++] = DAEMON_STR("issuer", d->issuer_id);
+    }
+    return n;
+}
+
+/* Every refusal is durable in the log before the answer leaves. */
+static enum chancery_err log_refusals(const struct policy_service *s, struct rpc_call *call,
+                                      const struct policy_decision *items, size_t n)
 {
     struct daemon_entry entries[PERMIT_BATCH_MAX];
-    struct daemon_ack acks[PERMIT_BATCH_MAX];
+    struct daemon_field fields[PERMIT_BATCH_MAX][REFUSAL_FIELDS_MAX];
+    struct daemon_ack *acks = arena_alloc(rpc_arena(call), n * sizeof *acks);
     size_t refused = 0;
+    if (acks == NULL) {
+        return CH_NOMEM;
+    }
     for (size_t i = 0; i < n; i++) {
-        const struct policy_judged *j = &list[i];
-        if (j->err == CH_OK) {
-            continue;
+        if (items[i].err != CH_OK) {
+            size_t k = refused++;
+            entries[k] = (struct daemon_entry){
+                .action = "refusal",
+                .fields = fields[k],
+                .n_fields = refusal_fields(&items[i], rpc_caller(call), fields[k])};
         }
-        struct daemon_field *f = arena_alloc(arena, REFUSAL_FIELDS * sizeof *f);
-        const char *rules = failed_rules(j, arena);
-        if (f == NULL || rules == NULL) {
-            return CH_NOMEM;
-        }
-        size_t k = 0;
-        f[k++] = DAEMON_DIGEST("tbs", slice_of(j->tbs_sha256, 32));
-        f[k++] = DAEMON_STR("rule", j->diag.rule);
-        f[k++] = DAEMON_STR("rules", rules);
-        f[k++] = DAEMON_DIGEST("bundle", slice_of(policy_bundle_hash(p->bundle), 32));
-        f[k++] = DAEMON_STR("purpose", j->certificate == NULL ? "crl" : "certificate");
-        if (j->certificate != NULL && j->certificate->request != NULL) {
-            const Chancery__Common__V1__Request *r = j->certificate->request;
-            f[k++] = DAEMON_DIGEST("request", slice_of(r->request_id.data, r->request_id.len > 16 ? 16 : r->request_id.len));
-            f[k++] = DAEMON_TEXT("profile", slice_sub(slice_str(r->profile), 0, 64));
-            f[k++] = DAEMON_TEXT("requester", slice_sub(slice_str(r->requester), 0, 512));
-        }
-        entries[refused++] = (struct daemon_entry){.action = "refusal", .fields = f, .n_fields = k};
     }
     if (refused == 0) {
         return CH_OK;
     }
-    TRY(daemon_audit_append(p->daemon, entries, refused, AUDIT_MS, acks, diag));
+    TRY(daemon_audit_append(s->daemon, entries, refused, AUDIT_MS, acks, rpc_diag(call)));
     for (size_t i = 0; i < refused; i++) {
         if (acks[i].err != CH_OK) {
-            *diag = acks[i].diag;
-            return CH_UNAVAILABLE;
+            *rpc_diag(call) = acks[i].diag;
+            return acks[i].err;
         }
     }
+    log_event(LOG_LEVEL_INFO, "policy.refused", LOG_NUM("items", refused), LOG_NUM("of", n));
     return CH_OK;
 }
 
-static enum chancery_err fill_results(const struct policy_judged *list, size_t n, struct arena *arena,
-                                      Chancery__Policy__V1__PermitResponse *out)
+/* ---- answer ---- */
+
+static enum chancery_err answer_item(const struct policy_decision *d, struct arena *arena,
+                                     Chancery__Policy__V1__PermitResult **out)
 {
-    Chancery__Policy__V1__PermitResult *rows = arena_alloc(arena, n * sizeof *rows);
-    out->items = arena_alloc(arena, n * sizeof *out->items);
-    if (rows == NULL || out->items == NULL) {
+    Chancery__Policy__V1__PermitResult *r = arena_alloc(arena, sizeof *r);
+    if (r == NULL) {
         return CH_NOMEM;
     }
-    for (size_t i = 0; i < n; i++) {
-        chancery__policy__v1__permit_result__init(&rows[i]);
-        bool good = list[i].err == CH_OK;
-        rows[i].verdict = good ? CHANCERY__COMMON__V1__OUTCOME__OUTCOME_PASS
-                               : CHANCERY__COMMON__V1__OUTCOME__OUTCOME_FAIL;
-        rows[i].item = rpc_bytes(arena, list[i].item);
-        if (!good) {
-            rows[i].error = rpc_error_detail(arena, list[i].err, &list[i].diag);
-            TRY(policy_rules_to_proto(&list[i].verdict, true, arena, &rows[i].rules, &rows[i].n_rules));
+    chancery__policy__v1__permit_result__init(r);
+    r->item = rpc_bytes(arena, d->item_bytes);
+    r->verdict = CHANCERY__COMMON__V1__OUTCOME__OUTCOME_PASS;
+    if (d->err != CH_OK) {
+        r->verdict = CHANCERY__COMMON__V1__OUTCOME__OUTCOME_FAIL;
+        r->rules = d->rules;
+        r->n_rules = d->n_rules;
+        r->error = rpc_error_detail(arena, d->err, &d->diag);
+        if (r->error == NULL) {
+            return CH_NOMEM;
         }
-        out->items[i] = &rows[i];
     }
-    out->n_items = n;
-    return CH_OK;
+    *out = r;
+    return r->item.data == NULL ? CH_NOMEM : CH_OK;
 }
 
-static enum chancery_err sign_permit(struct policy_service *p, const struct policy_judged *list, size_t n,
-                                     int64_t now_s, struct arena *arena,
-                                     Chancery__Policy__V1__PermitResponse *out, struct diag *diag)
+static enum chancery_err sign_permit(const struct policy_service *s,
+                                     const struct policy_decision *items, size_t n, int64_t now_s,
+                                     struct rpc_call *call, permit_response_message *out)
 {
-    struct slice items[PERMIT_BATCH_MAX];
-    for (size_t i = 0; i < n; i++) {
-        items[i] = list[i].item;
-    }
-    struct permit permit = {.expires_at_s = now_s + PERMIT_TTL_S, .n = (uint32_t)n};
-    memcpy(permit.bundle_sha256, policy_bundle_hash(p->bundle), sizeof permit.bundle_sha256);
-    permit_root(items, n, permit.root);
-    struct buf bytes CLEANUP(buf_clear);
-    struct buf signature CLEANUP(buf_clear);
-    buf_init(&bytes, 512);
+    struct buf permit CLEANUP(buf_clear), signature CLEANUP(buf_clear);
+    buf_init(&permit, PERMIT_MAX);
     buf_init(&signature, 1024);
-    TRY(permit_write(&permit, &bytes));
-    TRY(hsm_sign(p->permit_key, crypto_alg_default(hsm_key_type(p->permit_key)), buf_slice(&bytes), SIGN_MS,
-                 &signature, diag));
-    out->permit = rpc_bytes(arena, buf_slice(&bytes));
-    out->permit_signature = rpc_bytes(arena, buf_slice(&signature));
+    TRY(policy_decide_permit(s->bundle, items, n, now_s, &permit));
+    TRY(hsm_sign(s->permit_key, s->alg, buf_slice(&permit), SIGN_MS, &signature, rpc_diag(call)));
+    out->permit = rpc_bytes(rpc_arena(call), buf_slice(&permit));
+    out->permit_signature = rpc_bytes(rpc_arena(call), buf_slice(&signature));
     return out->permit.data == NULL || out->permit_signature.data == NULL ? CH_NOMEM : CH_OK;
 }
 
-enum chancery_err policy_rpc_permit(struct rpc_call *call, const ProtobufCMessage *msg, ProtobufCMessage *answer,
-                                    void *ctx)
+enum chancery_err policy_rpc_permit(struct rpc_call *call, const ProtobufCMessage *in_message,
+                                    ProtobufCMessage *out_message, void *ctx)
 {
-    struct policy_service *p = ctx;
+    const struct policy_service *s = ctx;
+    const permit_request_message *in = (const permit_request_message *)in_message;
+    permit_response_message *out = (permit_response_message *)out_message;
     struct arena *arena = rpc_arena(call);
-    struct diag *diag = rpc_diag(call);
-    const Chancery__Policy__V1__PermitRequest *in = (const Chancery__Policy__V1__PermitRequest *)msg;
-    Chancery__Policy__V1__PermitResponse *out = (Chancery__Policy__V1__PermitResponse *)answer;
-    if (!daemon_clock_ok(p->daemon)) {
-        return diag_set(diag, CH_UNAVAILABLE, "", "policy.clock", "the clock of policy is wrong; nothing is judged");
-    }
-    int64_t now_s = os_now_s();
     struct permit_statement statement;
-    bool present = false;
-    struct policy_judged *list = NULL;
-    TRY(check_statement(p, in, now_s, &statement, &present, diag));
-    TRY(policy_judge_batch(p, in, present ? &statement : NULL, now_s, arena, &list, diag));
-    OS_FAILPOINT("policy.judged");
-    TRY(log_refusals(p, list, in->n_items, arena, diag));
-    enum chancery_err err = sign_permit(p, list, in->n_items, now_s, arena, out, diag);
-    if (err != CH_OK) {
-        log_diag(LOG_LEVEL_WARN, "policy.sign", err, diag);
-        return err == CH_HSM || err == CH_INTEGRITY ? CH_UNAVAILABLE : err;
+    int64_t now_s = os_now_s();
+    bool stated = has_certificates(in);
+    TRY(check_call(s, in, rpc_diag(call)));
+    if (stated) {
+        TRY(open_statement(s, call, in, now_s, &statement));
     }
+    struct policy_decision *items = arena_alloc(arena, in->n_items * sizeof *items);
+    out->items = arena_alloc(arena, in->n_items * sizeof *out->items);
+    if (items == NULL || out->items == NULL) {
+        return CH_NOMEM;
+    }
+    for (size_t i = 0; i < in->n_items; i++) {
+        TRY(policy_decide(&s->decider, in->items[i], stated ? &statement : NULL, now_s, arena,
+                          &items[i]));
+    }
+    TRY(log_refusals(s, call, items, in->n_items));
+    OS_FAILPOINT("policy.judged");
+    TRY(sign_permit(s, items, in->n_items, now_s, call, out));
     OS_FAILPOINT("policy.signed");
-    return fill_results(list, in->n_items, arena, out);
+    for (size_t i = 0; i < in->n_items; i++) {
+        TRY(answer_item(&items[i], arena, &out->items[i]));
+    }
+    out->n_items = in->n_items;
+    return CH_OK;
 }

@@ -163,6 +163,7 @@ static const struct wrong wrongs[] = {
     {"{required: false}", "{required: false, upn: {x: y}}", "conf.unknown", NULL},
     {"extensions: {}", "extensions: {key_usage: [sign]}", "policy.value", NULL},
     {"extensions: {}", "extensions: {key_usage: [keyCertSign]}", "policy.ca", NULL},
+    {"extensions: {}", "extensions: {key_usage_rsa: [keyEncipherment]}", "policy.value", NULL},
     {"extensions: {}", "extensions: {ca: {path_length: 0}}", "policy.ca", NULL},
     {"extensions: {}", "extensions: {extended_key_usage: [serverauth]}", "policy.value", NULL},
     {"extensions: {}", "extensions: {extended_key_usage: [serverAuth, 1.3.6.1.5.5.7.3.1]}",
