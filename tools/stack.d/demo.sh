@@ -20,8 +20,7 @@ demo_enrol() {
         -out "$demo/host.csr" -subj "/CN=$DEMO_HOST" -addext "subjectAltName=DNS:$DEMO_HOST" 2>/dev/null)
     openssl x509 -inform DER -in "$state/ceremony/out/root.cer" -out "$demo/root.pem"
     openssl x509 -inform DER -in "$state/ceremony/out/issuing-1.cer" -out "$demo/issuing.pem"
-    demo_cli "$state" issue --profile web --csr "$demo/host.csr" --out "$demo/host.pem.new"
-    mv "$demo/host.pem.new" "$demo/host.pem"
+    demo_cli "$state" issue --profile web --csr "$demo/host.csr" --out "$demo/host.pem"
 }
 
 # First CRL distribution point of a certificate.

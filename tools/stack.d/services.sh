@@ -123,11 +123,11 @@ services_wait() {
     fi
 }
 
-# Service folders except PostgreSQL's: it goes last, when nobody needs it any more.
+# Service folders except those that the others still need while they end (they audit their stop).
 service_folders() {
     local folder
     for folder in "$DIR"/service/*; do
-        [ "${folder##*/}" = postgresql ] || echo "$folder"
+        case "${folder##*/}" in postgresql | audit) ;; *) echo "$folder" ;; esac
     done
 }
 
@@ -137,6 +137,7 @@ services_stop() {
     [ -n "$pid" ] || { say "not running"; return 0; }
     # shellcheck disable=SC2046
     sv -w 20 force-stop $(service_folders) >/dev/null 2>&1 || true
+    sv -w 20 force-stop "$DIR/service/audit" >/dev/null 2>&1 || true
     sv -w 30 force-stop "$DIR/service/postgresql" >/dev/null 2>&1 || true
     children=$(cat "/proc/$pid/task/$pid/children" 2>/dev/null || true)
     kill -HUP "$pid"
