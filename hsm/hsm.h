@@ -40,8 +40,8 @@ enum chancery_err hsm_key_open(struct hsm_token *t, const char *key_uri, struct 
                                struct diag *diag) MUST_CHECK;
 
 /* hsm_keys_open opens every signing key on the token (signer). `out` holds up to `cap`. A key that
- * fails a check is skipped and logged (hsm.key_skipped); an error only when none is left. An empty
- * token: CH_OK, 0. */
+ * fails a check is skipped and logged (hsm.key_skipped); an error only when none is left, or when
+ * the device fails (CH_HSM): then nothing is known of the keys. An empty token: CH_OK, 0. */
 enum chancery_err hsm_keys_open(struct hsm_token *t, struct hsm_key **out, size_t cap,
                                 size_t *out_n, struct diag *diag) MUST_CHECK;
 

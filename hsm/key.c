@@ -429,11 +429,14 @@ static enum chancery_err keys_adopt_all(struct hsm_token *t, CK_SESSION_HANDLE s
             adopted++;
             continue;
         }
-        log_diag(LOG_LEVEL_ERROR, "hsm.key_skipped", one, &own);
         err = one;
         if (diag != NULL) {
             *diag = own;
         }
+        if (one == CH_HSM) {
+            return one; /* the device, not the key: a good key must not be missing for good */
+        }
+        log_diag(LOG_LEVEL_ERROR, "hsm.key_skipped", one, &own);
     }
     *out_n = adopted;
     return adopted > 0 ? CH_OK : err;

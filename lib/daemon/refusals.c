@@ -11,6 +11,7 @@
 
 #define JUNK_INTERVAL_MS 60000
 #define FLUSH_BATCH 64
+#define FLUSH_MS 3000
 
 enum chancery_err daemon_refusals_init(struct daemon *d)
 {
@@ -42,43 +43,77 @@ void daemon_refused(void *ctx, const char *service, const char *method, const ch
     }
 }
 
-/* Appends up to FLUSH_BATCH queued refusals; they leave the queue only when durable. */
-static bool flush_some(struct daemon *d)
+/* A failure that the same entries will meet again: they must not block the ones behind them. */
+static bool is_final(enum chancery_err err)
 {
-    static const char rule[] = "caller.not_allowed";
-    struct daemon_refusal *copy = calloc(FLUSH_BATCH, sizeof *copy);
-    struct daemon_field(*fields)[4] = calloc(FLUSH_BATCH, sizeof *fields);
+    switch (err) {
+    case CH_INVALID:
+    case CH_MALFORMED:
+    case CH_LIMIT:
+    case CH_UNSUPPORTED:
+    case CH_EXISTS:
+    case CH_REFUSED:
+        return true;
+    default:
+        return false;
+    }
+}
+
+struct flush {
+    struct daemon_refusal copy[FLUSH_BATCH];
+    struct daemon_field fields[FLUSH_BATCH][4];
     struct daemon_entry entries[FLUSH_BATCH];
-    struct daemon_ack *acks = calloc(FLUSH_BATCH, sizeof *acks);
-    size_t n = 0;
+    struct daemon_ack acks[FLUSH_BATCH];
+    size_t n;
+};
+
+static void flush_fill(struct daemon *d, struct flush *f)
+{
     pthread_mutex_lock(&d->lock);
-    while (copy != NULL && n < d->refusals_n && n < FLUSH_BATCH) {
-        copy[n] = d->refusals[(d->refusals_head + n) % DAEMON_REFUSALS_MAX];
-        n++;
+    while (f->n < d->refusals_n && f->n < FLUSH_BATCH) {
+        f->copy[f->n] = d->refusals[(d->refusals_head + f->n) % DAEMON_REFUSALS_MAX];
+        f->n++;
     }
     pthread_mutex_unlock(&d->lock);
-    bool done = false;
-    if (n > 0 && fields != NULL && acks != NULL) {
-        for (size_t i = 0; i < n; i++) {
-            fields[i][0] = DAEMON_STR("rule", rule);
-            fields[i][1] = DAEMON_STR("caller", copy[i].caller);
-            fields[i][2] = DAEMON_STR("service", copy[i].service);
-            fields[i][3] = DAEMON_STR("method", copy[i].method);
-            entries[i] =
-                (struct daemon_entry){.action = "refusal", .fields = fields[i], .n_fields = 4};
-        }
-        done = daemon_audit_append(d, entries, n, 3000, acks, NULL) == CH_OK;
+    for (size_t i = 0; i < f->n; i++) {
+        f->fields[i][0] = DAEMON_STR("rule", "caller.not_allowed");
+        f->fields[i][1] = DAEMON_STR("caller", f->copy[i].caller);
+        f->fields[i][2] = DAEMON_STR("service", f->copy[i].service);
+        f->fields[i][3] = DAEMON_STR("method", f->copy[i].method);
+        f->entries[i] =
+            (struct daemon_entry){.action = "refusal", .fields = f->fields[i], .n_fields = 4};
     }
-    if (done) {
+}
+
+/* Appends up to FLUSH_BATCH queued refusals. They leave the queue when they are durable, or when
+ * the log will never take them: then they are counted. */
+static bool flush_some(struct daemon *d)
+{
+    struct flush *f = calloc(1, sizeof *f);
+    if (f == NULL) {
+        return false;
+    }
+    flush_fill(d, f);
+    struct diag diag = {0};
+    enum chancery_err err =
+        f->n == 0 ? CH_END : daemon_audit_append(d, f->entries, f->n, FLUSH_MS, f->acks, &diag);
+    size_t lost = is_final(err) ? f->n : 0;
+    for (size_t i = 0; err == CH_OK && i < f->n; i++) {
+        lost += f->acks[i].err != CH_OK;
+    }
+    if (lost > 0) {
+        log_diag(LOG_LEVEL_ERROR, "audit.refusals_not_taken", err, &diag);
+    }
+    bool gone = err == CH_OK || is_final(err);
+    if (gone) {
         pthread_mutex_lock(&d->lock);
-        d->refusals_head = (d->refusals_head + n) % DAEMON_REFUSALS_MAX;
-        d->refusals_n -= n;
+        d->refusals_head = (d->refusals_head + f->n) % DAEMON_REFUSALS_MAX;
+        d->refusals_n -= f->n;
+        d->refusals_lost += lost;
         pthread_mutex_unlock(&d->lock);
     }
-    free(copy);
-    free(fields);
-    free(acks);
-    return done;
+    free(f);
+    return gone;
 }
 
 static void flush_counts(struct daemon *d, bool now)
