@@ -234,4 +234,4 @@ COMMENT ON VIEW ca.issued_v1 IS
     'What revocation may know: which serials exist and their state (2 stored; 3 voided and 4 discarded are to be '
     'revoked, in changed_seq order; 1 reserved and 5 unsigned are unknown to OCSP).';
 GRANT USAGE ON SCHEMA ca TO chancery_revocation;
-GRANT SELECT ON ca.issued_v1 TO chancery_revocation, chancery_ca;
+GRANT SELECT ON ca.issued_v1 TO chancery_revocation;
