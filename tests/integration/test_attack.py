@@ -41,9 +41,9 @@ def sign_statement(data):
     with tempfile.TemporaryDirectory() as d:
         source, target = os.path.join(d, "in"), os.path.join(d, "out")
         with open(source, "wb") as f:
-            f.write(data)
+            f.write(hashlib.sha256(data).digest())
         subprocess.run(["pkcs11-tool", "--module", SOFTHSM, "--token-label", "chancery-registration", "--login", "--pin", "env:TEST_PIN", "--sign",
-                        "--label", "statement", "--mechanism", "ECDSA-SHA256", "--signature-format", "openssl", "-i", source, "-o", target],
+                        "--label", "statement", "--mechanism", "ECDSA", "--signature-format", "openssl", "-i", source, "-o", target],
                        check=True, capture_output=True, timeout=30,
                        env=dict(os.environ, SOFTHSM2_CONF=os.path.join(folder, "softhsm2.conf"), TEST_PIN=pin))
         with open(target, "rb") as f:
@@ -84,12 +84,12 @@ class Attack(unittest.TestCase):
         item = self.policy_messages.PermitItem(certificate=self.policy_messages.CertificateItem(
             request=request, issuer_id=self.certificate.issuer_id, tbs=tbs))
         return self.policy.Permit(self.policy_messages.PermitRequest(
-            statement=statement, statement_signature=signature or sign_statement(statement), items=[item]), timeout=10)
+            statement=statement, statement_signature=sign_statement(statement) if signature is None else signature, items=[item]), timeout=10)
 
-    def sign(self, permit, tbs, **changes):
+    def sign(self, granted, tbs, **changes):
         m = self.signer_messages
-        request = m.SignBatchRequest(permit=permit.permit, permit_signature=permit.permit_signature,
-                                     permit_items=[i.item for i in permit.items], items=[m.SignItem(permit_index=0, tbs=tbs)])
+        request = m.SignBatchRequest(permit=granted.permit, permit_signature=granted.permit_signature,
+                                     permit_items=[i.item for i in granted.items], items=[m.SignItem(permit_index=0, tbs=tbs)])
         for name, value in changes.items():
             if isinstance(value, list):
                 del getattr(request, name)[:]

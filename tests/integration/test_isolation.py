@@ -79,6 +79,8 @@ class AsRoot(unittest.TestCase):
                     done = as_user(user, "psql", "-X", "-At", "-h", stack.path("pg", "run"), "-d", "chancery", "-U", f"chancery_{process}",
                                    "-c", f"SELECT 1 FROM {schema}.{table} LIMIT 0")
                     if schema == process:
+                        if (schema, table) == ("ca", "issued_v1"):
+                            continue  # ca reads the tables behind its view; it needs no grant on it
                         self.assertEqual(done.returncode, 0, f"{user} cannot read {schema}.{table}: {done.stderr}")
                     elif (process, schema, table) in sole:
                         self.assertEqual(done.returncode, 0, done.stderr)
