@@ -130,7 +130,8 @@ struct ca_crl_step {
     int64_t this_update_s;
 };
 /* ca_store_crl_reserve compares and swaps: the last signed number is previous_number, thisUpdate
- * does not fall; `number` is reserved. CH_CONFLICT: another number is the last one. */
+ * does not fall; `number` is reserved. CH_CONFLICT: another number is the last one.
+ * CH_PRECONDITION "crl.number": a higher number was reserved before; "crl.this_update". */
 enum chancery_err ca_store_crl_reserve(struct db_pool *db, const struct ca_crl_step *step,
                                        struct diag *diag) MUST_CHECK;
 
