@@ -47,7 +47,7 @@ static enum chancery_err insert_batch(struct db_pool *pool, uint8_t serials[][16
     struct db_param params[] = {DB_P_BYTES_ARRAY(ids, LIMIT_BATCH), DB_P_BYTES_ARRAY(rows, LIMIT_BATCH)};
     struct db_conn *conn = NULL;
     TRY(db_acquire(pool, &conn, diag));
-    enum chancery_err err = db_exec(conn, "INSERT INTO bench_limit(serial, der) SELECT * FROM unnest($1::bytea[], $2::bytea[])",
+    enum chancery_err err = db_exec(conn, "INSERT INTO public.bench_limit(serial, der) SELECT * FROM unnest($1::bytea[], $2::bytea[])",
                                     params, 2, NULL, diag);
     db_release(conn);
     return err;
@@ -137,7 +137,7 @@ int bench_limit(const struct bench_opts *o)
     must(db_pool_new(&pool_opts, &pool, &diag) == CH_OK, "the pool");
     struct db_conn *conn = NULL;
     must(db_acquire(pool, &conn, &diag) == CH_OK, diag.text);
-    must(db_script(conn, "CREATE TABLE IF NOT EXISTS bench_limit(serial bytea PRIMARY KEY, der bytea NOT NULL); TRUNCATE bench_limit;", &diag) == CH_OK, diag.text);
+    must(db_script(conn, "TRUNCATE public.bench_limit", &diag) == CH_OK, diag.text);
     db_release(conn);
     struct limit_thread *threads = calloc(o->threads, sizeof *threads);
     must(threads != NULL, "memory");
