@@ -77,8 +77,8 @@ static enum chancery_err open_statement(const struct policy_service *s, struct r
 
 /* ---- refusals ---- */
 
-static size_t refusal_fields(const struct policy_decision *d, const char *caller,
-                             struct daemon_field f[REFUSAL_FIELDS_MAX])
+static size_t refusal_fields(const struct policy_service *s, const struct policy_decision *d,
+                             const char *caller, struct daemon_field f[REFUSAL_FIELDS_MAX])
 {
     size_t n = 0;
     bool crl = d->item.purpose == PERMIT_CRL;
@@ -87,6 +87,7 @@ static size_t refusal_fields(const struct policy_decision *d, const char *caller
     f[n++] = DAEMON_STR("purpose", crl ? "crl" : "certificate");
     f[n++] = DAEMON_DIGEST("tbs", slice_of(d->item.tbs_sha256, PERMIT_DIGEST));
     f[n++] = DAEMON_DIGEST("results", slice_of(d->item.rules_sha256, PERMIT_DIGEST));
+    f[n++] = DAEMON_DIGEST("bundle", slice_of(policy_bundle_hash(s->bundle), 32));
     f[n++] = DAEMON_STR("caller", caller);
     if (d->has_request) {
         f[n++] = DAEMON_DIGEST("request", slice_of(d->item.request_digest, PERMIT_DIGEST));
@@ -117,7 +118,7 @@ static enum chancery_err log_refusals(const struct policy_service *s, struct rpc
             entries[k] = (struct daemon_entry){
                 .action = "refusal",
                 .fields = fields[k],
-                .n_fields = refusal_fields(&items[i], rpc_caller(call), fields[k])};
+                .n_fields = refusal_fields(s, &items[i], rpc_caller(call), fields[k])};
         }
     }
     if (refused == 0) {
@@ -167,7 +168,14 @@ static enum chancery_err sign_permit(const struct policy_service *s,
     buf_init(&permit, PERMIT_MAX);
     buf_init(&signature, 1024);
     TRY(policy_decide_permit(s->bundle, items, n, now_s, &permit));
-    TRY(hsm_sign(s->permit_key, s->alg, buf_slice(&permit), SIGN_MS, &signature, rpc_diag(call)));
+    enum chancery_err err =
+        hsm_sign(s->permit_key, s->alg, buf_slice(&permit), SIGN_MS, &signature, rpc_diag(call));
+    if (err != CH_OK) {
+        log_diag(LOG_LEVEL_WARN, "policy.sign", err, rpc_diag(call));
+        /* A faulty token recovers or ends the process: nothing was permitted, the caller may retry.
+         */
+        return err == CH_HSM || err == CH_INTEGRITY ? CH_UNAVAILABLE : err;
+    }
     out->permit = rpc_bytes(rpc_arena(call), buf_slice(&permit));
     out->permit_signature = rpc_bytes(rpc_arena(call), buf_slice(&signature));
     return out->permit.data == NULL || out->permit_signature.data == NULL ? CH_NOMEM : CH_OK;
