@@ -509,6 +509,18 @@ static int program(const char *arguments, struct buf *out)
     return WEXITSTATUS(status);
 }
 
+/* A second reading of docs/AUDIT.md, in another language and on another crypto library. */
+static void foreign_verifier_agrees(void **state)
+{
+    (void)state;
+    static const char command[] = "/usr/bin/python3 -B " TEST_SOURCE_DIR "/tests/interop/verify_log.py $D/../trust.json $D";
+    struct writer w;
+    make_log(&w, "foreign-good", 700);
+    run_in(&w, command);
+    run_in(&w, "printf x | dd of=$D/tile/0/001 bs=1 seek=77 conv=notrunc status=none");
+    assert_int_not_equal(system(command), 0); /* NOLINT */
+}
+
 static void program_exit_codes_and_reports(void **state)
 {
     (void)state;
@@ -548,6 +560,7 @@ int main(void)
         cmocka_unit_test(entries_and_tile_changed_together_are_found),
         cmocka_unit_test(entries_that_contradict_each_other_are_found),
         cmocka_unit_test(entries_out_of_form_are_found),
+        cmocka_unit_test(foreign_verifier_agrees),
         cmocka_unit_test(program_exit_codes_and_reports),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
