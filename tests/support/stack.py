@@ -29,27 +29,30 @@ PROCESSES = ("audit", "policy", "signer", "ca", "registration", "revocation")
 SOFTHSM = "/usr/lib/softhsm/libsofthsm2.so"
 
 _stubs = None
+_stubs_lock = threading.Lock()
 
 
 def stubs():
     """The folder of generated Python stubs, made once per test program and put on sys.path."""
     global _stubs
     if _stubs is None:
-        _stubs = tempfile.mkdtemp(prefix="chancery-stubs-")
-        atexit.register(shutil.rmtree, _stubs, ignore_errors=True)
+        made = tempfile.mkdtemp(prefix="chancery-stubs-")
+        atexit.register(shutil.rmtree, made, ignore_errors=True)
         proto = os.path.join(SOURCE, "proto")
         files = glob.glob(os.path.join(proto, "**", "*.proto"), recursive=True)
-        subprocess.run(["/usr/bin/python3", "-m", "grpc_tools.protoc", "-I", proto, "--python_out", _stubs,
-                        "--grpc_python_out", _stubs] + files, check=True)
-        sys.path.insert(0, _stubs)
+        subprocess.run(["/usr/bin/python3", "-m", "grpc_tools.protoc", "-I", proto, "--python_out", made,
+                        "--grpc_python_out", made] + files, check=True)
+        sys.path.insert(0, made)
+        _stubs = made
     return _stubs
 
 
 def pb(service):
-    """(messages, grpc stubs) of chancery.<service>.v1."""
-    stubs()
+    """(messages, grpc stubs) of chancery.<service>.v1. Any thread."""
     base = f"chancery.{service}.v1.{service}_pb2"
-    return importlib.import_module(base), importlib.import_module(base + "_grpc")
+    with _stubs_lock:
+        stubs()
+        return importlib.import_module(base), importlib.import_module(base + "_grpc")
 
 
 def free_port_base(count=20):
@@ -288,6 +291,7 @@ class Load:
 
     def __init__(self, stack, threads=8, profile="web"):
         self.stack, self.profile = stack, profile
+        self.unique = os.urandom(6).hex()  # keys of another load of this stack are not reused
         self.acknowledged = []   # (idempotency key, certificate DER)
         self.failures = {}       # status name -> count
         self.lock = threading.Lock()
@@ -300,7 +304,7 @@ class Load:
         count = 0
         while not self.stopping.is_set():
             count += 1
-            name = f"load-{os.getpid()}-{id(self)}-{number}-{count}"
+            name = f"load-{self.unique}-{number}-{count}"
             request = messages.EnrollRequest(profile=self.profile, idempotency_key=name, pkcs10=csr)
             # As a real client: the same idempotency key until there is a final answer.
             while not self.stopping.is_set():
