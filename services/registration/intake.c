@@ -1,5 +1,5 @@
-/* From an EnrollRequest to a typed request: limits, PKCS#10 reading, names in canonical order. It judges
- * nothing: what a profile allows is policy's to say. */
+/* From an EnrollRequest to a typed request: limits, PKCS#10 reading, names in canonical order. It
+ * judges nothing: what a profile allows is policy's to say. */
 #include "registration.h"
 
 #include <stdio.h>
@@ -7,8 +7,6 @@
 #include "crypto/alg.h"
 #include "os/os.h"
 #include "x509/x509.h"
-
-#define PROTOCOL_MAX 32
 
 static bool text_ok(const char *s, size_t min, size_t max)
 {
@@ -53,26 +51,25 @@ static enum chancery_err check_fields(const Chancery__Registration__V1__EnrollRe
 }
 
 /* Only gateways may speak for another protocol; anyone else is a gRPC client. */
-static const char *protocol_of(const char *caller, const char *asked, struct diag *diag,
-                               enum chancery_err *err)
+static enum chancery_err protocol_of(const struct registration *r, const char *caller,
+                                     const char *asked, const char **out, struct diag *diag)
 {
     static const char *const gateways[] = {"acme", "est", "scep", "cmp", "rest"};
-    *err = CH_OK;
+    *out = "grpc";
     if (asked[0] == '\0' || strcmp(asked, "grpc") == 0) {
-        return "grpc";
+        return CH_OK;
     }
     for (size_t i = 0; i < sizeof gateways / sizeof gateways[0]; i++) {
-        char suffix[64];
-        (void)snprintf(suffix, sizeof suffix, "/chancery/%s", gateways[i]);
-        size_t n = strlen(suffix);
-        size_t len = strlen(caller);
-        if (strcmp(asked, gateways[i]) == 0 && len > n && strcmp(caller + len - n, suffix) == 0) {
-            return gateways[i];
+        char path[32], uri[256];
+        (void)snprintf(path, sizeof path, "/chancery/%s", gateways[i]);
+        TRY(daemon_uri(r->daemon, path, uri, sizeof uri));
+        if (strcmp(asked, gateways[i]) == 0 && strcmp(caller, uri) == 0) {
+            *out = gateways[i];
+            return CH_OK;
         }
     }
-    *err = diag_set(diag, CH_DENIED, "protocol", "request.protocol",
+    return diag_set(diag, CH_DENIED, "protocol", "request.protocol",
                     "only the gateway of a protocol may name it; leave the field empty");
-    return NULL;
 }
 
 static enum chancery_err fill_lists(struct arena *arena, const struct x509_csr *csr,
@@ -90,7 +87,8 @@ static enum chancery_err fill_lists(struct arena *arena, const struct x509_csr *
         }
         chancery__common__v1__san__init(san);
         san->type = (Chancery__Common__V1__SanType)csr->sans[i].type;
-        san->value = (ProtobufCBinaryData){csr->sans[i].value.len, (uint8_t *)(uintptr_t)csr->sans[i].value.ptr};
+        san->value = (ProtobufCBinaryData){csr->sans[i].value.len,
+                                           (uint8_t *)(uintptr_t)csr->sans[i].value.ptr};
         m->sans[m->n_sans++] = san;
     }
     for (size_t i = 0; i < csr->n_extensions; i++) {
@@ -107,8 +105,8 @@ static enum chancery_err fill_lists(struct arena *arena, const struct x509_csr *
     return CH_OK;
 }
 
-static enum chancery_err fill_evidence(struct rpc_call *call, struct slice pkcs10, const char *protocol,
-                                       Chancery__Common__V1__Request *m)
+static enum chancery_err fill_evidence(struct rpc_call *call, struct slice pkcs10,
+                                       const char *protocol, Chancery__Common__V1__Request *m)
 {
     struct arena *arena = rpc_arena(call);
     Chancery__Common__V1__Evidence *e = arena_alloc(arena, sizeof *e);
@@ -121,19 +119,20 @@ static enum chancery_err fill_evidence(struct rpc_call *call, struct slice pkcs1
     e->protocol = (char *)(uintptr_t)protocol;
     e->caller = (char *)(uintptr_t)rpc_caller(call);
     e->client_cert_sha256 = rpc_bytes(arena, slice_of(rpc_caller_cert_sha256(call), 32));
-    e->proof = (char *)(uintptr_t)"pkcs10";
+    e->proof = (char *)(uintptr_t) "pkcs10";
     e->proof_sha256 = rpc_bytes(arena, slice_of(digest, sizeof digest));
     m->evidence = e;
     return e->client_cert_sha256.data == NULL || e->proof_sha256.data == NULL ? CH_NOMEM : CH_OK;
 }
 
-/* What the caller sent, independent of request id and of the client certificate of the moment: a client
- * that renewed its certificate may still ask for the outcome. */
+/* What the caller sent, independent of request id and of the client certificate of the moment: a
+ * client that renewed its certificate may still ask for the outcome. */
 static enum chancery_err content_digest(const Chancery__Common__V1__Request *m, uint8_t out[32])
 {
     struct buf b CLEANUP(buf_clear);
     buf_init(&b, 4096);
-    const char *const texts[] = {"chancery/content/v1\n", m->tenant, m->profile, m->requester, m->evidence->protocol};
+    const char *const texts[] = {"chancery/content/v1\n", m->tenant, m->profile, m->requester,
+                                 m->evidence->protocol};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         TRY(buf_add_str(&b, texts[i]));
         TRY(buf_add_u8(&b, 0));
@@ -148,12 +147,10 @@ enum chancery_err registration_intake(struct registration *r, struct rpc_call *c
                                       const Chancery__Registration__V1__EnrollRequest *in,
                                       struct registration_item **out, struct diag *diag)
 {
-    (void)r;
     struct arena *arena = rpc_arena(call);
+    const char *protocol = NULL;
     TRY(check_fields(in, diag));
-    enum chancery_err err;
-    const char *protocol = protocol_of(rpc_caller(call), in->protocol, diag, &err);
-    TRY(err);
+    TRY(protocol_of(r, rpc_caller(call), in->protocol, &protocol, diag));
     struct slice pkcs10 = rpc_slice(in->pkcs10);
     struct x509_csr csr;
     TRY(x509_csr_read(pkcs10, arena, &csr, diag));
@@ -165,7 +162,7 @@ enum chancery_err registration_intake(struct registration *r, struct rpc_call *c
     chancery__common__v1__request__init(m);
     uint8_t spki[32];
     crypto_sha256(csr.spki, spki);
-    m->tenant = in->tenant[0] == '\0' ? (char *)(uintptr_t)"default" : in->tenant;
+    m->tenant = in->tenant[0] == '\0' ? (char *)(uintptr_t) "default" : in->tenant;
     m->profile = in->profile;
     m->requester = (char *)(uintptr_t)rpc_caller(call);
     m->spki_sha256 = rpc_bytes(arena, slice_of(spki, sizeof spki));

@@ -14,6 +14,11 @@ enum chancery_err registration_answer_err(enum chancery_err err)
     }
 }
 
+enum chancery_err registration_retry_err(enum chancery_err err)
+{
+    return err == CH_BUSY || err == CH_INTEGRITY ? err : CH_UNAVAILABLE;
+}
+
 static bool copy_lists(struct arena *arena, const Chancery__Common__V1__Certificate *c,
                        Chancery__Common__V1__Certificate *out)
 {
@@ -42,16 +47,16 @@ registration_copy_certificate(struct arena *arena, const Chancery__Common__V1__C
         return NULL;
     }
     *out = *c;
-    char **const texts[] = {&out->issuer_id, &out->profile, &out->requester, &out->tenant,
-                            &out->subject, &out->status, &out->revocation_reason};
+    char **const texts[] = {&out->issuer_id, &out->profile, &out->requester,        &out->tenant,
+                            &out->subject,   &out->status,  &out->revocation_reason};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         *texts[i] = arena_str(arena, slice_str(*texts[i]));
         if (*texts[i] == NULL) {
             return NULL;
         }
     }
-    ProtobufCBinaryData *const bytes[] = {&out->serial, &out->der, &out->tbs_sha256, &out->request_id,
-                                          &out->spki_sha256};
+    ProtobufCBinaryData *const bytes[] = {&out->serial, &out->der, &out->tbs_sha256,
+                                          &out->request_id, &out->spki_sha256};
     for (size_t i = 0; i < sizeof bytes / sizeof bytes[0]; i++) {
         size_t len = bytes[i]->len;
         *bytes[i] = rpc_bytes(arena, rpc_slice(*bytes[i]));
@@ -62,7 +67,8 @@ registration_copy_certificate(struct arena *arena, const Chancery__Common__V1__C
     return copy_lists(arena, c, out) ? out : NULL;
 }
 
-static void fill_response(struct registration_item *item, Chancery__Registration__V1__EnrollResponse *m,
+static void fill_response(struct registration_item *item,
+                          Chancery__Registration__V1__EnrollResponse *m,
                           Chancery__Common__V1__Certificate *copy, bool replayed)
 {
     m->certificate = copy;
@@ -104,7 +110,8 @@ static void fill(struct registration_item *item, enum chancery_err err, const st
     fill_response(item, result->response, copy, replayed);
 }
 
-static void finish_one(struct registration_item *item, enum chancery_err err, const struct diag *diag,
+static void finish_one(struct registration_item *item, enum chancery_err err,
+                       const struct diag *diag,
                        const Chancery__Common__V1__Certificate *certificate, bool replayed)
 {
     struct registration_group *g = item->group;
@@ -122,9 +129,9 @@ static void finish_one(struct registration_item *item, enum chancery_err err, co
     }
 }
 
-void registration_finish(struct registration *r, struct registration_item *item, enum chancery_err err,
-                         const struct diag *diag, const Chancery__Common__V1__Certificate *certificate,
-                         bool replayed)
+void registration_finish(struct registration *r, struct registration_item *item,
+                         enum chancery_err err, const struct diag *diag,
+                         const Chancery__Common__V1__Certificate *certificate, bool replayed)
 {
     err = registration_answer_err(err);
     struct registration_item *waiter = registration_unmap(r, item);
@@ -135,6 +142,18 @@ void registration_finish(struct registration *r, struct registration_item *item,
         struct registration_item *next = waiter->next;
         memcpy(waiter->request_id, request_id, sizeof request_id);
         finish_one(waiter, err, diag, certificate, true);
+        waiter = next;
+    }
+}
+
+void registration_abandon(struct registration *r, struct registration_item *item,
+                          enum chancery_err err, const struct diag *diag)
+{
+    struct registration_item *waiter = registration_unmap(r, item);
+    finish_one(item, err, diag, NULL, false);
+    while (waiter != NULL) {
+        struct registration_item *next = waiter->next;
+        registration_submit(r, waiter);
         waiter = next;
     }
 }

@@ -1,8 +1,9 @@
 /* Batches: one item when idle, company when busy.
  *
- * Driver threads take turns: while none is driving, the first item leaves at once; while others are, the
- * next batch collects until it is full or its first item has waited REGISTRATION_COLLECT_US. The busier,
- * the larger the batches, without a knob. The active map joins calls with the same caller and key. */
+ * Driver threads take turns: while none is driving, the first item leaves at once; while others
+ * are, the next batch collects until it is full or its first item has waited
+ * REGISTRATION_COLLECT_US. The busier, the larger the batches, without a knob. The active map joins
+ * calls with the same caller and key. */
 #include "registration.h"
 
 #include <errno.h>
@@ -53,7 +54,7 @@ struct registration_item *registration_unmap(struct registration *r, struct regi
     return waiters;
 }
 
-enum submit_result { SUBMIT_QUEUED, SUBMIT_JOINED, SUBMIT_OTHER_CONTENT, SUBMIT_FULL, SUBMIT_STOPPING };
+enum submit_result { SUBMIT_TAKEN, SUBMIT_FULL, SUBMIT_STOPPING };
 
 static enum submit_result submit_locked(struct registration *r, struct registration_item *item)
 {
@@ -65,13 +66,12 @@ static enum submit_result submit_locked(struct registration *r, struct registrat
     }
     if (item->key[0] != '\0') {
         struct registration_item *same = map_join(r, item);
-        if (same != NULL && memcmp(same->content, item->content, 32) != 0) {
-            return SUBMIT_OTHER_CONTENT;
-        }
-        if (same != NULL) {
+        /* Refused by the driver, who writes the refusals of a batch into the log with one call. */
+        item->other_content = same != NULL && memcmp(same->content, item->content, 32) != 0;
+        if (same != NULL && !item->other_content) {
             item->next = same->waiters;
             same->waiters = item;
-            return SUBMIT_JOINED;
+            return SUBMIT_TAKEN;
         }
     }
     item->next = NULL;
@@ -86,7 +86,7 @@ static enum submit_result submit_locked(struct registration *r, struct registrat
     if (r->queued == 1 || r->queued >= PERMIT_BATCH_MAX) {
         (void)pthread_cond_signal(&r->wake);
     }
-    return SUBMIT_QUEUED;
+    return SUBMIT_TAKEN;
 }
 
 void registration_submit(struct registration *r, struct registration_item *item)
@@ -97,15 +97,11 @@ void registration_submit(struct registration *r, struct registration_item *item)
     struct diag diag = {.text = ""};
     enum chancery_err err = CH_OK;
     switch (result) {
-    case SUBMIT_QUEUED:
-    case SUBMIT_JOINED:
-        return;
-    case SUBMIT_OTHER_CONTENT:
-        err = diag_set(&diag, CH_EXISTS, "idempotency_key", "idempotency.content",
-                       "this key was used for another request; choose a new one");
-        break;
+    case SUBMIT_TAKEN:
+        return; /* may be finished, and its memory gone, by now */
     case SUBMIT_FULL:
-        err = diag_set(&diag, CH_BUSY, "", "registration.queue", "too many requests wait; retry later");
+        err = diag_set(&diag, CH_BUSY, "", "registration.queue",
+                       "too many requests wait; retry later");
         break;
     case SUBMIT_STOPPING:
         err = diag_set(&diag, CH_UNAVAILABLE, "", "registration.stopping", "shutting down; retry");
@@ -149,6 +145,18 @@ static size_t collect(struct registration *r, struct registration_item **items)
     return n;
 }
 
+static void drive(struct registration *r, struct registration_item **items, size_t n, bool stopping)
+{
+    if (!stopping) {
+        registration_drive(r, items, n);
+        return;
+    }
+    struct diag diag;
+    enum chancery_err err =
+        diag_set(&diag, CH_UNAVAILABLE, "", "registration.stopping", "shutting down; retry");
+    registration_finish_all(r, items, n, err, &diag);
+}
+
 static void *driver_main(void *arg)
 {
     struct registration *r = arg;
@@ -166,8 +174,9 @@ static void *driver_main(void *arg)
         if (r->head != NULL) {
             (void)pthread_cond_signal(&r->wake);
         }
+        bool stopping = r->stopping;
         (void)pthread_mutex_unlock(&r->lock);
-        registration_drive(r, items, n);
+        drive(r, items, n, stopping);
         (void)pthread_mutex_lock(&r->lock);
         r->driving--;
         /* The batch that collects may be all there is now. */

@@ -3,6 +3,7 @@
 
 #define REFUSAL_TIMEOUT_MS 5000
 #define REFUSAL_FIELDS 6
+#define PROFILE_MAX 64
 
 enum chancery_err registration_audit_refusals(struct registration *r,
                                               const struct registration_refusal *list, size_t n,
@@ -21,7 +22,9 @@ enum chancery_err registration_audit_refusals(struct registration *r,
         f[k++] = DAEMON_STR("error", err_name(list[i].err));
         f[k++] = DAEMON_STR("rule", list[i].diag->rule);
         f[k++] = DAEMON_STR("field", list[i].diag->field);
-        f[k++] = DAEMON_STR("profile", list[i].profile);
+        /* Longer ones were refused for their length: only a name is worth a place in the log. */
+        f[k++] =
+            DAEMON_STR("profile", strlen(list[i].profile) <= PROFILE_MAX ? list[i].profile : "");
         if (list[i].request_id != NULL) {
             f[k++] = DAEMON_DIGEST("request", slice_of(list[i].request_id, 16));
         }
@@ -39,7 +42,7 @@ enum chancery_err registration_audit_refusals(struct registration *r,
 
 bool registration_may_revoke_all(const struct registration *r, const char *caller)
 {
-    for (const char *const *p = r->revokers; p != NULL && *p != NULL; p++) {
+    for (const char *const *p = r->revokers; *p != NULL; p++) {
         size_t n = strlen(*p);
         bool prefix = n > 0 && (*p)[n - 1] == '*';
         if (prefix ? strncmp(caller, *p, n - 1) == 0 : strcmp(caller, *p) == 0) {

@@ -5,17 +5,16 @@
 
 #define FIND_MS 5000
 
-enum chancery_err registration_find_issued(struct registration *r, const uint8_t request_id[16],
-                                           struct arena *arena,
-                                           const Chancery__Common__V1__Certificate **out,
-                                           struct diag *diag)
+/* The newest certificate that matches. */
+static enum chancery_err find_one(struct registration *r,
+                                  Chancery__Ca__V1__FindCertificatesRequest *req,
+                                  struct arena *arena,
+                                  const Chancery__Common__V1__Certificate **out, struct diag *diag)
 {
-    Chancery__Ca__V1__FindCertificatesRequest req = CHANCERY__CA__V1__FIND_CERTIFICATES_REQUEST__INIT;
-    req.request_id = (ProtobufCBinaryData){16, (uint8_t *)(uintptr_t)request_id};
-    req.page_size = 1;
     ProtobufCMessage *answer = NULL;
-    TRY(rpc_call_unary(r->ca, &chancery__ca__v1__ca_service__descriptor, "FindCertificates", &req.base,
-                       FIND_MS, arena, &answer, diag));
+    req->page_size = 1;
+    TRY(rpc_call_unary(r->ca, &chancery__ca__v1__ca_service__descriptor, "FindCertificates",
+                       &req->base, FIND_MS, arena, &answer, diag));
     const Chancery__Ca__V1__FindCertificatesResponse *m =
         (const Chancery__Ca__V1__FindCertificatesResponse *)answer;
     if (m->n_certificates == 0) {
@@ -25,79 +24,137 @@ enum chancery_err registration_find_issued(struct registration *r, const uint8_t
     return CH_OK;
 }
 
-static void finish_issued(struct registration *r, struct registration_item *item, bool record)
+enum chancery_err registration_find_issued(struct registration *r, const uint8_t request_id[16],
+                                           struct arena *arena,
+                                           const Chancery__Common__V1__Certificate **out,
+                                           struct diag *diag)
+{
+    Chancery__Ca__V1__FindCertificatesRequest req =
+        CHANCERY__CA__V1__FIND_CERTIFICATES_REQUEST__INIT;
+    req.request_id = (ProtobufCBinaryData){16, (uint8_t *)(uintptr_t)request_id};
+    return find_one(r, &req, arena, out, diag);
+}
+
+/* ca did not answer: the item is finished, and no other of the batch waits for ca. */
+static void finish_away(struct registration *r, struct registration_item *item,
+                        const struct diag *diag, bool *ca_away)
+{
+    *ca_away = true;
+    registration_finish(r, item, CH_UNAVAILABLE, diag, NULL, false);
+}
+
+static void finish_unasked(struct registration *r, struct registration_item *item)
+{
+    struct diag diag;
+    enum chancery_err err =
+        diag_set(&diag, CH_UNAVAILABLE, "", "registration.ca",
+                 "ca does not answer, and only it knows what became of this request; retry");
+    registration_finish(r, item, err, &diag, NULL, false);
+}
+
+/* The recorded certificate: the first final outcome, by serial. */
+static void replay_issued(struct registration *r, struct registration_item *item,
+                          const struct registration_row *row, bool *ca_away)
 {
     struct arena arena CLEANUP(arena_clear);
     struct diag diag = {.text = ""};
     arena_init(&arena, 0);
     const Chancery__Common__V1__Certificate *certificate = NULL;
-    enum chancery_err err = registration_find_issued(r, item->request_id, &arena, &certificate, &diag);
+    Chancery__Ca__V1__FindCertificatesRequest req =
+        CHANCERY__CA__V1__FIND_CERTIFICATES_REQUEST__INIT;
+    req.issuer_id = (char *)(uintptr_t)row->issuer_id;
+    req.serial = (ProtobufCBinaryData){row->serial_len, (uint8_t *)(uintptr_t)row->serial};
+    enum chancery_err err = find_one(r, &req, &arena, &certificate, &diag);
     if (err == CH_NOT_FOUND) {
         err = diag_set(&diag, CH_INTEGRITY, "request_id", "registration.certificate",
                        "the request is recorded as issued, but ca has no certificate for it");
-    }
-    if (err == CH_OK && record) {
-        struct registration_outcome outcome = {.request_id = item->request_id, .certificate = certificate};
-        err = registration_store_outcomes(r, &outcome, 1, &diag);
+    } else if (err != CH_OK) {
+        finish_away(r, item, &diag, ca_away);
+        return;
     }
     registration_finish(r, item, err, &diag, certificate, true);
 }
 
+/* Issued after all, by an attempt whose answer was lost. */
+static void adopt_issued(struct registration *r, struct registration_item *item,
+                         const Chancery__Common__V1__Certificate *certificate)
+{
+    struct diag diag = {.text = ""};
+    struct registration_outcome outcome = {.request_id = item->request_id,
+                                           .certificate = certificate};
+    enum chancery_err err = registration_store_outcomes(r, &outcome, 1, &diag);
+    if (err != CH_OK) {
+        registration_finish(r, item, registration_retry_err(err), &diag, NULL, false);
+        return;
+    }
+    registration_finish(r, item, CH_OK, NULL, certificate, true);
+}
+
 /* An open row that nobody drives any more: issued after all, or ours under the next attempt. */
-static bool take_over(struct registration *r, struct registration_item *item,
-                      const struct registration_row *row)
+static enum registration_next take_over(struct registration *r, struct registration_item *item,
+                                        const struct registration_row *row, bool *ca_away)
 {
     struct arena arena CLEANUP(arena_clear);
     struct diag diag = {.text = ""};
     arena_init(&arena, 0);
     const Chancery__Common__V1__Certificate *certificate = NULL;
-    enum chancery_err err = registration_find_issued(r, row->request_id, &arena, &certificate, &diag);
+    enum chancery_err err =
+        registration_find_issued(r, row->request_id, &arena, &certificate, &diag);
     if (err == CH_OK) {
-        finish_issued(r, item, true);
-        return false;
+        adopt_issued(r, item, certificate);
+        return REGISTRATION_FINISHED;
     }
-    if (err == CH_NOT_FOUND) {
-        err = registration_store_take(r, row, &diag);
+    if (err != CH_NOT_FOUND) {
+        finish_away(r, item, &diag, ca_away);
+        return REGISTRATION_FINISHED;
     }
+    item->attempt = row->attempt + 1;
+    err = registration_item_digest(item, &diag);
     if (err == CH_OK) {
-        item->attempt = row->attempt + 1;
-        err = registration_item_digest(item, &diag);
+        err = registration_store_take(r, row, item->digest, &diag);
     }
     if (err != CH_OK) {
-        registration_finish(r, item, err == CH_CONFLICT ? CH_UNAVAILABLE : err, &diag, NULL, false);
-        return false;
+        registration_finish(r, item, registration_retry_err(err), &diag, NULL, false);
+        return REGISTRATION_FINISHED;
     }
-    return true;
+    return REGISTRATION_DRIVE;
 }
 
-void registration_resume(struct registration *r, struct registration_item *item, bool *out_drive)
+enum registration_next registration_resume(struct registration *r, struct registration_item *item,
+                                           bool *ca_away)
 {
-    *out_drive = false;
     struct registration_row row;
     struct diag diag = {.text = ""};
     enum chancery_err err = registration_store_find(r, item->caller, item->key, &row, &diag);
     if (err == CH_NOT_FOUND) {
-        err = diag_set(&diag, CH_UNAVAILABLE, "idempotency_key", "idempotency.expired",
+        (void)diag_set(&diag, err, "idempotency_key", "idempotency.expired",
                        "the earlier request was just removed; retry");
     }
-    if (err == CH_OK && memcmp(row.content, item->content, 32) != 0) {
-        err = diag_set(&diag, CH_EXISTS, "idempotency_key", "idempotency.content",
-                       "this key was used for another request; choose a new one");
-    }
     if (err != CH_OK) {
-        registration_finish(r, item, err, &diag, NULL, false);
-        return;
+        registration_finish(r, item, registration_retry_err(err), &diag, NULL, false);
+        return REGISTRATION_FINISHED;
+    }
+    if (memcmp(row.content, item->content, 32) != 0) {
+        return REGISTRATION_OTHER_CONTENT;
     }
     memcpy(item->request_id, row.request_id, sizeof item->request_id);
-    if (row.state == REGISTRATION_ISSUED) {
-        finish_issued(r, item, false);
-    } else if (row.state == REGISTRATION_REFUSED) {
+    if (row.state == REGISTRATION_REFUSED) {
         registration_finish(r, item, row.err, &row.diag, NULL, true);
-    } else if (row.ours || row.driven_until_s < os_now_s()) {
-        *out_drive = take_over(r, item, &row);
-    } else {
-        (void)diag_set(&diag, CH_UNAVAILABLE, "idempotency_key", "idempotency.driven",
-                       "another instance is working on this request; ask again in a moment");
-        registration_finish(r, item, CH_UNAVAILABLE, &diag, NULL, false);
+        return REGISTRATION_FINISHED;
     }
+    if (row.state == REGISTRATION_OPEN && !row.ours && row.driven_until_s >= os_now_s()) {
+        err = diag_set(&diag, CH_UNAVAILABLE, "idempotency_key", "idempotency.driven",
+                       "another instance is working on this request; ask again in a moment");
+        registration_finish(r, item, err, &diag, NULL, false);
+        return REGISTRATION_FINISHED;
+    }
+    if (*ca_away) {
+        finish_unasked(r, item);
+        return REGISTRATION_FINISHED;
+    }
+    if (row.state == REGISTRATION_ISSUED) {
+        replay_issued(r, item, &row, ca_away);
+        return REGISTRATION_FINISHED;
+    }
+    return take_over(r, item, &row, ca_away);
 }

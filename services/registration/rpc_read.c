@@ -42,12 +42,14 @@ static void set_status(Chancery__Common__V1__Certificate *c,
 
 /* Fills the status of certificates that live in `arena`. */
 static enum chancery_err add_status(struct registration *r, struct arena *arena,
-                                    Chancery__Common__V1__Certificate **list, size_t n, struct diag *diag)
+                                    Chancery__Common__V1__Certificate **list, size_t n,
+                                    struct diag *diag)
 {
     if (n == 0) {
         return CH_OK;
     }
-    Chancery__Revocation__V1__GetStatusRequest req = CHANCERY__REVOCATION__V1__GET_STATUS_REQUEST__INIT;
+    Chancery__Revocation__V1__GetStatusRequest req =
+        CHANCERY__REVOCATION__V1__GET_STATUS_REQUEST__INIT;
     Chancery__Revocation__V1__StatusKey *rows = arena_alloc(arena, n * sizeof *rows);
     req.keys = arena_alloc(arena, n * sizeof *req.keys);
     if (rows == NULL || req.keys == NULL) {
@@ -80,8 +82,8 @@ static enum chancery_err find(struct registration *r, struct arena *arena,
                               Chancery__Ca__V1__FindCertificatesResponse **out, struct diag *diag)
 {
     ProtobufCMessage *answer = NULL;
-    TRY(rpc_call_unary(r->ca, &chancery__ca__v1__ca_service__descriptor, "FindCertificates", &req->base,
-                       READ_MS, arena, &answer, diag));
+    TRY(rpc_call_unary(r->ca, &chancery__ca__v1__ca_service__descriptor, "FindCertificates",
+                       &req->base, READ_MS, arena, &answer, diag));
     *out = (Chancery__Ca__V1__FindCertificatesResponse *)answer;
     return add_status(r, arena, (*out)->certificates, (*out)->n_certificates, diag);
 }
@@ -97,7 +99,8 @@ enum chancery_err registration_rpc_get(struct rpc_call *call, const ProtobufCMes
         return diag_set(rpc_diag(call), CH_INVALID, "serial", "request.serial",
                         "name a serial (1 to 20 octets) or a request id (16 octets)");
     }
-    Chancery__Ca__V1__FindCertificatesRequest ask = CHANCERY__CA__V1__FIND_CERTIFICATES_REQUEST__INIT;
+    Chancery__Ca__V1__FindCertificatesRequest ask =
+        CHANCERY__CA__V1__FIND_CERTIFICATES_REQUEST__INIT;
     ask.issuer_id = req->issuer_id;
     ask.serial = req->serial;
     ask.request_id = req->request_id;
@@ -112,7 +115,8 @@ enum chancery_err registration_rpc_get(struct rpc_call *call, const ProtobufCMes
         return diag_set(rpc_diag(call), CH_INVALID, "issuer_id", "certificate.ambiguous",
                         "several issuers used this serial; name the issuer");
     }
-    ((Chancery__Registration__V1__GetCertificateResponse *)out)->certificate = found->certificates[0];
+    ((Chancery__Registration__V1__GetCertificateResponse *)out)->certificate =
+        found->certificates[0];
     return CH_OK;
 }
 
@@ -140,12 +144,13 @@ enum chancery_err registration_rpc_list(struct rpc_call *call, const ProtobufCMe
         return diag_set(rpc_diag(call), CH_INVALID, "page_size", "request.page_size",
                         "a page has at most %d certificates", PAGE_MAX);
     }
-    if (req->status[0] != '\0' && strcmp(req->status, "good") != 0 && strcmp(req->status, "revoked") != 0 &&
-        strcmp(req->status, "expired") != 0) {
+    if (req->status[0] != '\0' && strcmp(req->status, "good") != 0 &&
+        strcmp(req->status, "revoked") != 0 && strcmp(req->status, "expired") != 0) {
         return diag_set(rpc_diag(call), CH_INVALID, "status", "request.status",
                         "status is good, revoked or expired");
     }
-    Chancery__Ca__V1__FindCertificatesRequest ask = CHANCERY__CA__V1__FIND_CERTIFICATES_REQUEST__INIT;
+    Chancery__Ca__V1__FindCertificatesRequest ask =
+        CHANCERY__CA__V1__FIND_CERTIFICATES_REQUEST__INIT;
     ask.issuer_id = req->issuer_id;
     ask.profile = req->profile;
     ask.requester = req->requester;
@@ -172,9 +177,10 @@ enum chancery_err registration_rpc_issuers(struct rpc_call *call, const Protobuf
         (Chancery__Registration__V1__GetIssuerResponse *)out;
     Chancery__Ca__V1__ListIssuersRequest ask = CHANCERY__CA__V1__LIST_ISSUERS_REQUEST__INIT;
     ProtobufCMessage *reply = NULL;
-    TRY(rpc_call_unary(r->ca, &chancery__ca__v1__ca_service__descriptor, "ListIssuers", &ask.base, READ_MS,
-                       rpc_arena(call), &reply, rpc_diag(call)));
-    const Chancery__Ca__V1__ListIssuersResponse *all = (const Chancery__Ca__V1__ListIssuersResponse *)reply;
+    TRY(rpc_call_unary(r->ca, &chancery__ca__v1__ca_service__descriptor, "ListIssuers", &ask.base,
+                       READ_MS, rpc_arena(call), &reply, rpc_diag(call)));
+    const Chancery__Ca__V1__ListIssuersResponse *all =
+        (const Chancery__Ca__V1__ListIssuersResponse *)reply;
     answer->issuers = all->issuers;
     for (size_t i = 0; i < all->n_issuers; i++) {
         if (wanted[0] == '\0' || strcmp(all->issuers[i]->issuer_id, wanted) == 0) {

@@ -27,9 +27,10 @@ static enum chancery_err reason_from_name(const char *name, Chancery__Revocation
             return CH_OK;
         }
     }
-    (void)diag_set(diag, CH_INVALID, "reason", "revocation.reason",
-                   "use keyCompromise, cACompromise, affiliationChanged, superseded, cessationOfOperation, "
-                   "privilegeWithdrawn or unspecified; certificateHold does not exist here");
+    (void)diag_set(
+        diag, CH_INVALID, "reason", "revocation.reason",
+        "use keyCompromise, cACompromise, affiliationChanged, superseded, cessationOfOperation, "
+        "privilegeWithdrawn or unspecified; certificateHold does not exist here");
     return diag_ref(diag, CH_INVALID, "RFC 5280 5.3.1");
 }
 
@@ -38,19 +39,22 @@ static enum chancery_err find_owned(struct registration *r, struct rpc_call *cal
                                     const Chancery__Registration__V1__RevokeRequest *req,
                                     const Chancery__Common__V1__Certificate **out)
 {
-    Chancery__Ca__V1__FindCertificatesRequest ask = CHANCERY__CA__V1__FIND_CERTIFICATES_REQUEST__INIT;
+    Chancery__Ca__V1__FindCertificatesRequest ask =
+        CHANCERY__CA__V1__FIND_CERTIFICATES_REQUEST__INIT;
     ask.issuer_id = req->issuer_id;
     ask.serial = req->serial;
     ask.page_size = 2;
     ProtobufCMessage *reply = NULL;
-    TRY(rpc_call_unary(r->ca, &chancery__ca__v1__ca_service__descriptor, "FindCertificates", &ask.base,
-                       REVOKE_MS, rpc_arena(call), &reply, rpc_diag(call)));
+    TRY(rpc_call_unary(r->ca, &chancery__ca__v1__ca_service__descriptor, "FindCertificates",
+                       &ask.base, REVOKE_MS, rpc_arena(call), &reply, rpc_diag(call)));
     const Chancery__Ca__V1__FindCertificatesResponse *found =
         (const Chancery__Ca__V1__FindCertificatesResponse *)reply;
     if (found->n_certificates != 1) {
-        return diag_set(rpc_diag(call), found->n_certificates == 0 ? CH_NOT_FOUND : CH_INVALID, "serial",
-                        "certificate.unknown", found->n_certificates == 0
-                            ? "no certificate with this serial" : "several issuers used this serial; name the issuer");
+        return diag_set(rpc_diag(call), found->n_certificates == 0 ? CH_NOT_FOUND : CH_INVALID,
+                        "serial", "certificate.unknown",
+                        found->n_certificates == 0
+                            ? "no certificate with this serial"
+                            : "several issuers used this serial; name the issuer");
     }
     *out = found->certificates[0];
     return CH_OK;
@@ -66,8 +70,8 @@ static enum chancery_err check_allowed(struct registration *r, struct rpc_call *
     struct diag *diag = rpc_diag(call);
     (void)diag_set(diag, CH_DENIED, "serial", "revocation.owner",
                    "only the requester of a certificate or a configured revoker may revoke it");
-    struct registration_refusal refusal = {caller, c->profile, c->request_id.len == 16 ? c->request_id.data : NULL,
-                                           CH_DENIED, diag};
+    struct registration_refusal refusal = {
+        caller, c->profile, c->request_id.len == 16 ? c->request_id.data : NULL, CH_DENIED, diag};
     struct diag log_diag_ = {.text = ""};
     if (registration_audit_refusals(r, &refusal, 1, &log_diag_) != CH_OK) {
         *diag = log_diag_;
@@ -82,7 +86,8 @@ enum chancery_err registration_rpc_revoke(struct rpc_call *call, const ProtobufC
     struct registration *r = ctx;
     const Chancery__Registration__V1__RevokeRequest *req =
         (const Chancery__Registration__V1__RevokeRequest *)in;
-    Chancery__Registration__V1__RevokeResponse *answer = (Chancery__Registration__V1__RevokeResponse *)out;
+    Chancery__Registration__V1__RevokeResponse *answer =
+        (Chancery__Registration__V1__RevokeResponse *)out;
     if (req->serial.len == 0 || req->serial.len > 20) {
         return diag_set(rpc_diag(call), CH_INVALID, "serial", "request.serial",
                         "a serial has 1 to 20 octets");
@@ -100,8 +105,8 @@ enum chancery_err registration_rpc_revoke(struct rpc_call *call, const ProtobufC
     ask.n_items = 1;
     ask.actor = (char *)(uintptr_t)rpc_caller(call);
     ProtobufCMessage *reply = NULL;
-    TRY(rpc_call_unary(r->revocation, &chancery__revocation__v1__revocation_service__descriptor, "Revoke",
-                       &ask.base, REVOKE_MS, rpc_arena(call), &reply, rpc_diag(call)));
+    TRY(rpc_call_unary(r->revocation, &chancery__revocation__v1__revocation_service__descriptor,
+                       "Revoke", &ask.base, REVOKE_MS, rpc_arena(call), &reply, rpc_diag(call)));
     const Chancery__Revocation__V1__RevokeResponse *m =
         (const Chancery__Revocation__V1__RevokeResponse *)reply;
     if (m->n_items != 1) {

@@ -3,6 +3,19 @@
 
 #include "os/os.h"
 
+/* Marks the items whose request ids came back. */
+static void mark_returned(const struct db_result *result, const struct slice *ids, size_t n,
+                          bool *marked)
+{
+    memset(marked, 0, n * sizeof *marked);
+    for (size_t row = 0; row < db_rows(result); row++) {
+        struct slice id = db_bytes(result, row, 0);
+        for (size_t i = 0; i < n; i++) {
+            marked[i] = marked[i] || slice_eq(id, ids[i]);
+        }
+    }
+}
+
 enum chancery_err registration_store_new(struct registration *r, struct registration_item **items,
                                          size_t n, bool *known, struct diag *diag)
 {
@@ -14,13 +27,17 @@ enum chancery_err registration_store_new(struct registration *r, struct registra
         keys[i] = items[i]->key[0] == '\0' ? slice_of(NULL, 0) : slice_str(items[i]->key);
         contents[i] = slice_of(items[i]->content, 32);
         digests[i] = slice_of(items[i]->digest, 32);
-        known[i] = true;
     }
     int64_t now = os_now_s();
     struct db_param params[] = {
-        DB_P_BYTES_ARRAY(ids, n),      DB_P_TEXT_ARRAY(callers, n),  DB_P_TEXT_ARRAY(keys, n),
-        DB_P_BYTES_ARRAY(contents, n), DB_P_BYTES_ARRAY(digests, n), DB_P_STR(daemon_instance(r->daemon)),
-        DB_P_INT8(now + REGISTRATION_DRIVEN_S), DB_P_INT8(now),
+        DB_P_BYTES_ARRAY(ids, n),
+        DB_P_TEXT_ARRAY(callers, n),
+        DB_P_TEXT_ARRAY(keys, n),
+        DB_P_BYTES_ARRAY(contents, n),
+        DB_P_BYTES_ARRAY(digests, n),
+        DB_P_STR(daemon_instance(r->daemon)),
+        DB_P_INT8(now + REGISTRATION_DRIVEN_S),
+        DB_P_INT8(now),
     };
     static const char sql[] =
         "INSERT INTO registration.request (request_id, caller, idempotency_key, content_sha256,"
@@ -32,17 +49,14 @@ enum chancery_err registration_store_new(struct registration *r, struct registra
     struct db_conn *conn = NULL;
     struct db_result *result = NULL;
     TRY(db_acquire(r->db, &conn, diag));
-    enum chancery_err err = db_exec(conn, sql, params, sizeof params / sizeof params[0], &result, diag);
+    enum chancery_err err =
+        db_exec(conn, sql, params, sizeof params / sizeof params[0], &result, diag);
     db_release(conn);
     TRY(err);
-    for (size_t row = 0; row < db_rows(result); row++) {
-        struct slice id = db_bytes(result, row, 0);
-        for (size_t i = 0; i < n; i++) {
-            if (known[i] && slice_eq(id, ids[i])) {
-                known[i] = false;
-                break;
-            }
-        }
+    bool inserted[PERMIT_BATCH_MAX];
+    mark_returned(result, ids, n, inserted);
+    for (size_t i = 0; i < n; i++) {
+        known[i] = !inserted[i];
     }
     db_result_free(result);
     return CH_OK;
@@ -87,11 +101,13 @@ static enum chancery_err read_row(struct registration *r, const struct db_result
     return CH_OK;
 }
 
-enum chancery_err registration_store_find(struct registration *r, const char *caller, const char *key,
-                                          struct registration_row *out, struct diag *diag)
+enum chancery_err registration_store_find(struct registration *r, const char *caller,
+                                          const char *key, struct registration_row *out,
+                                          struct diag *diag)
 {
     static const char sql[] =
-        "SELECT request_id, content_sha256, attempt, state, instance, driven_until_s, issuer_id, serial,"
+        "SELECT request_id, content_sha256, attempt, state, instance, driven_until_s, issuer_id, "
+        "serial,"
         " error_code, error_field, error_rule, error_message, error_reference"
         " FROM registration.request WHERE caller = $1 AND idempotency_key = $2";
     struct db_param params[] = {DB_P_STR(caller), DB_P_STR(key)};
@@ -106,21 +122,29 @@ enum chancery_err registration_store_find(struct registration *r, const char *ca
     return err;
 }
 
-enum chancery_err registration_store_take(struct registration *r, const struct registration_row *row,
-                                          struct diag *diag)
+enum chancery_err registration_store_take(struct registration *r,
+                                          const struct registration_row *row,
+                                          const uint8_t digest[32], struct diag *diag)
 {
     static const char sql[] =
-        "UPDATE registration.request SET attempt = attempt + 1, instance = $3, driven_until_s = $4,"
-        " changed_at_s = $5 WHERE request_id = $1 AND attempt = $2 AND state = 1 RETURNING attempt";
+        "UPDATE registration.request SET attempt = attempt + 1, request_sha256 = $6, instance = $3,"
+        " driven_until_s = $4, changed_at_s = $5 WHERE request_id = $1 AND attempt = $2 AND state "
+        "= 1"
+        " RETURNING attempt";
     int64_t now = os_now_s();
     struct db_param params[] = {
-        DB_P_BYTES(slice_of(row->request_id, 16)), DB_P_INT4(row->attempt),
-        DB_P_STR(daemon_instance(r->daemon)), DB_P_INT8(now + REGISTRATION_DRIVEN_S), DB_P_INT8(now),
+        DB_P_BYTES(slice_of(row->request_id, 16)),
+        DB_P_INT4(row->attempt),
+        DB_P_STR(daemon_instance(r->daemon)),
+        DB_P_INT8(now + REGISTRATION_DRIVEN_S),
+        DB_P_INT8(now),
+        DB_P_BYTES(slice_of(digest, 32)),
     };
     struct db_conn *conn = NULL;
     struct db_result *result = NULL;
     TRY(db_acquire(r->db, &conn, diag));
-    enum chancery_err err = db_exec(conn, sql, params, sizeof params / sizeof params[0], &result, diag);
+    enum chancery_err err =
+        db_exec(conn, sql, params, sizeof params / sizeof params[0], &result, diag);
     db_release(conn);
     TRY(err);
     err = db_rows(result) == 1 ? CH_OK : CH_CONFLICT;
@@ -128,12 +152,16 @@ enum chancery_err registration_store_take(struct registration *r, const struct r
     return err;
 }
 
-enum chancery_err registration_store_attempts(struct registration *r, struct registration_item **items,
-                                              size_t n, struct diag *diag)
+enum chancery_err registration_store_attempts(struct registration *r,
+                                              struct registration_item **items, size_t n,
+                                              bool *ours, struct diag *diag)
 {
     static const char sql[] =
-        "UPDATE registration.request q SET attempt = u.attempt, driven_until_s = $3, changed_at_s = $4"
-        " FROM unnest($1::bytea[], $2::int4[]) AS u(id, attempt) WHERE q.request_id = u.id AND q.state = 1";
+        "UPDATE registration.request q SET attempt = u.attempt, driven_until_s = $3, changed_at_s "
+        "= $4"
+        " FROM unnest($1::bytea[], $2::int4[]) AS u(id, attempt) WHERE q.request_id = u.id AND "
+        "q.state = 1"
+        " AND q.attempt = u.attempt - 1 AND q.instance = $5 RETURNING q.request_id";
     struct slice ids[PERMIT_BATCH_MAX];
     int64_t attempts[PERMIT_BATCH_MAX];
     for (size_t i = 0; i < n; i++) {
@@ -142,12 +170,18 @@ enum chancery_err registration_store_attempts(struct registration *r, struct reg
     }
     int64_t now = os_now_s();
     struct db_param params[] = {DB_P_BYTES_ARRAY(ids, n), DB_P_INT4_ARRAY(attempts, n),
-                                DB_P_INT8(now + REGISTRATION_DRIVEN_S), DB_P_INT8(now)};
+                                DB_P_INT8(now + REGISTRATION_DRIVEN_S), DB_P_INT8(now),
+                                DB_P_STR(daemon_instance(r->daemon))};
     struct db_conn *conn = NULL;
+    struct db_result *result = NULL;
     TRY(db_acquire(r->db, &conn, diag));
-    enum chancery_err err = db_exec(conn, sql, params, sizeof params / sizeof params[0], NULL, diag);
+    enum chancery_err err =
+        db_exec(conn, sql, params, sizeof params / sizeof params[0], &result, diag);
     db_release(conn);
-    return err;
+    TRY(err);
+    mark_returned(result, ids, n, ours);
+    db_result_free(result);
+    return CH_OK;
 }
 
 enum chancery_err registration_store_outcomes(struct registration *r,
@@ -157,8 +191,10 @@ enum chancery_err registration_store_outcomes(struct registration *r,
     static const char sql[] =
         "UPDATE registration.request q SET state = CASE WHEN u.serial IS NULL THEN 3 ELSE 2 END,"
         " issuer_id = u.issuer, serial = u.serial, error_code = u.code, error_field = u.field,"
-        " error_rule = u.rule, error_message = u.message, error_reference = u.reference, changed_at_s = $9"
-        " FROM unnest($1::bytea[], $2::text[], $3::bytea[], $4::text[], $5::text[], $6::text[], $7::text[],"
+        " error_rule = u.rule, error_message = u.message, error_reference = u.reference, "
+        "changed_at_s = $9"
+        " FROM unnest($1::bytea[], $2::text[], $3::bytea[], $4::text[], $5::text[], $6::text[], "
+        "$7::text[],"
         " $8::text[]) AS u(id, issuer, serial, code, field, rule, message, reference)"
         " WHERE q.request_id = u.id AND q.state = 1";
     struct slice cols[8][PERMIT_BATCH_MAX];
@@ -184,7 +220,8 @@ enum chancery_err registration_store_outcomes(struct registration *r,
     };
     struct db_conn *conn = NULL;
     TRY(db_acquire(r->db, &conn, diag));
-    enum chancery_err err = db_exec(conn, sql, params, sizeof params / sizeof params[0], NULL, diag);
+    enum chancery_err err =
+        db_exec(conn, sql, params, sizeof params / sizeof params[0], NULL, diag);
     db_release(conn);
     return err;
 }
@@ -192,9 +229,9 @@ enum chancery_err registration_store_outcomes(struct registration *r,
 enum chancery_err registration_store_purge(struct registration *r, int64_t now_s, struct diag *diag)
 {
     /* In pieces, so that no statement runs into its time limit. */
-    static const char sql[] =
-        "DELETE FROM registration.request WHERE request_id IN"
-        " (SELECT request_id FROM registration.request WHERE changed_at_s < $1 LIMIT 5000) RETURNING 1";
+    static const char sql[] = "DELETE FROM registration.request WHERE request_id IN"
+                              " (SELECT request_id FROM registration.request WHERE changed_at_s < "
+                              "$1 LIMIT 5000) RETURNING 1";
     struct db_param params[] = {DB_P_INT8(now_s - REGISTRATION_KEEP_S)};
     for (;;) {
         struct db_conn *conn = NULL;

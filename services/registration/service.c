@@ -1,0 +1,87 @@
+/* Database, statement key, peers, drivers and RPC table of registration. */
+#include "conf/conf.h"
+#include "daemon/daemon_db.h"
+#include "daemon/daemon_hsm.h"
+#include "log/log.h"
+#include "os/os.h"
+#include "registration.h"
+
+#define PURGE_INTERVAL_MS (3600 * 1000)
+
+static const char *const anyone[] = {"/user/*",
+                                     "/chancery/acme",
+                                     "/chancery/est",
+                                     "/chancery/scep",
+                                     "/chancery/cmp",
+                                     "/chancery/rest",
+                                     NULL};
+
+static const struct rpc_method methods[] = {
+    {"Enroll", RPC_UNARY, registration_rpc_enroll, anyone},
+    {"EnrollBatch", RPC_UNARY, registration_rpc_enroll_batch, anyone},
+    {"GetCertificate", RPC_UNARY, registration_rpc_get, anyone},
+    {"ListCertificates", RPC_UNARY, registration_rpc_list, anyone},
+    {"Revoke", RPC_UNARY, registration_rpc_revoke, anyone},
+    {"GetIssuer", RPC_UNARY, registration_rpc_issuers, anyone},
+};
+
+/* `revokers`: identities, "/user/alice" or with a trailing *, that may revoke any certificate. */
+static enum chancery_err read_revokers(struct registration *r, struct diag *diag)
+{
+    const struct conf_node *nodes = NULL;
+    TRY(conf_list(daemon_conf(r->daemon), "revokers", CONF_OPTIONAL, &nodes, diag));
+    size_t n = conf_count(nodes);
+    if (n > REGISTRATION_REVOKERS_MAX) {
+        return conf_error(nodes, CH_LIMIT, "config.revokers", diag, "at most %d revokers",
+                          REGISTRATION_REVOKERS_MAX);
+    }
+    for (size_t i = 0; i < n; i++) {
+        const char *text = NULL;
+        TRY(conf_scalar(conf_at(nodes, i), &text, diag));
+        if (text[0] != '/') {
+            return conf_error(conf_at(nodes, i), CH_INVALID, "config.revokers", diag,
+                              "write an identity of this trust domain, such as /user/alice");
+        }
+        TRY(daemon_uri(r->daemon, text, r->revoker_texts[i], sizeof r->revoker_texts[i]));
+        r->revokers[i] = r->revoker_texts[i];
+    }
+    return CH_OK;
+}
+
+static void purge(void *ctx)
+{
+    struct registration *r = ctx;
+    struct diag diag = {.text = ""};
+    enum chancery_err err = registration_store_purge(r, os_now_s(), &diag);
+    if (err != CH_OK && err != CH_UNAVAILABLE) {
+        log_diag(LOG_LEVEL_WARN, "registration.purge", err, &diag);
+    }
+}
+
+static void stop_queue(void *ctx)
+{
+    registration_queue_stop(ctx);
+}
+
+enum chancery_err registration_service_open(struct registration *r, struct diag *diag)
+{
+    struct hsm_token *token = NULL;
+    TRY(read_revokers(r, diag));
+    TRY(daemon_db_open(r->daemon, &r->db, diag));
+    TRY(daemon_hsm_open(r->daemon, &token, diag));
+    TRY(daemon_hsm_key(r->daemon, token, &daemon_trust(r->daemon)->statement, &r->statement_key,
+                       diag));
+    r->ca = daemon_peer(r->daemon, "ca");
+    r->revocation = daemon_peer(r->daemon, "revocation");
+    if (r->ca == NULL || r->revocation == NULL) {
+        return diag_set(diag, CH_INVALID, "peers", "config.peers",
+                        "peers must name ca and revocation");
+    }
+    enum chancery_err started = registration_queue_start(r);
+    TRY(daemon_on_stop(r->daemon, stop_queue, r));
+    TRY(started);
+    TRY(daemon_every(r->daemon, "purge", PURGE_INTERVAL_MS, purge, r));
+    return rpc_server_add(daemon_server(r->daemon),
+                          &chancery__registration__v1__registration_service__descriptor, methods,
+                          sizeof methods / sizeof methods[0], r);
+}
