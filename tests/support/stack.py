@@ -163,7 +163,7 @@ class Stack:
                 return f.read()
         creds = grpc.ssl_channel_credentials(read("ca.pem"), read("key.pem"), read("cert.pem"))
         options = [("grpc.ssl_target_name_override", f"{process}.{TRUST_DOMAIN}"),
-                   ("grpc.initial_reconnect_backoff_ms", 100), ("grpc.min_reconnect_backoff_ms", 100),
+                   ("grpc.initial_reconnect_backoff_ms", 100), ("grpc.min_reconnect_backoff_ms", 2000),
                    ("grpc.max_reconnect_backoff_ms", 250)]
         channel = grpc.secure_channel(f"127.0.0.1:{self.port(process)}", creds, options)
         self.channels.append(channel)
@@ -309,7 +309,8 @@ class Load:
             # As a real client: the same idempotency key until there is a final answer.
             while not self.stopping.is_set():
                 try:
-                    answer = stub.Enroll(request, timeout=10)
+                    # Waiting for a connection: calls that fail at once never let the channel poll, and so reconnect.
+                    answer = stub.Enroll(request, timeout=10, wait_for_ready=True)
                     with self.lock:
                         self.acknowledged.append((name, answer.certificate.der))
                     break
