@@ -45,7 +45,7 @@ tests() {
         preset=$1 labels=$2
         shift 2
         report="$logs/$preset-${labels//[^a-z]/_}.xml"
-        ctest --test-dir "build/$preset" -L "$labels" --output-on-failure --output-junit "$report" \
+        ctest --test-dir "build/$preset" -j2 -L "$labels" --output-on-failure --output-junit "$report" \
             --no-tests=error >"$report.log" 2>&1
         count_ctest "$report"
         grep -E '^ *[0-9]+ - |Failed|\*\*\*' "$report.log" | grep -vE 'Passed' | tail -n 30
