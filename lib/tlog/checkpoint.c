@@ -23,12 +23,12 @@ static enum chancery_err bad(struct diag *diag, const char *rule, const char *te
 }
 
 /* Splits at the last empty line; the text keeps its final newline. */
-static enum chancery_err split_note(struct slice note, struct slice *out_text, struct slice *out_lines,
-                                    struct diag *diag)
+static enum chancery_err split_note(struct slice note, struct slice *out_text,
+                                    struct slice *out_lines, struct diag *diag)
 {
     if (note.len > TLOG_NOTE_MAX) {
-        return diag_set(diag, CH_LIMIT, "checkpoint", "note.size", "the note is longer than %zu bytes",
-                        TLOG_NOTE_MAX);
+        return diag_set(diag, CH_LIMIT, "checkpoint", "note.size",
+                        "the note is longer than %zu bytes", TLOG_NOTE_MAX);
     }
     if (!slice_is_utf8(note)) {
         return bad(diag, "note.utf8", "the note is not UTF-8");
@@ -45,14 +45,16 @@ static enum chancery_err split_note(struct slice note, struct slice *out_text, s
         if (note.ptr[i] == '\n' && note.ptr[i - 1] == '\n') {
             *out_text = slice_sub(note, 0, i);
             *out_lines = slice_sub(note, i + 1, note.len - i - 1);
-            return out_lines->len == 0 ? bad(diag, "note.unsigned", "the note has no signature line")
-                                       : CH_OK;
+            return out_lines->len == 0
+                       ? bad(diag, "note.unsigned", "the note has no signature line")
+                       : CH_OK;
         }
     }
     return bad(diag, "note.split", "no empty line separates text and signatures");
 }
 
-static enum chancery_err read_body(struct slice text, struct tlog_checkpoint *out, struct diag *diag)
+static enum chancery_err read_body(struct slice text, struct tlog_checkpoint *out,
+                                   struct diag *diag)
 {
     struct slice origin;
     struct slice size;
@@ -87,8 +89,9 @@ struct opening {
 static enum chancery_err check_signature(const struct tlog_key *key, struct slice text,
                                          struct slice signature, struct diag *diag)
 {
-    enum crypto_alg alg = crypto_public_type(key->pub) == CRYPTO_KEY_ED25519 ? CRYPTO_ALG_ED25519
-                                                                             : CRYPTO_ALG_ECDSA_SHA256;
+    enum crypto_alg alg = crypto_public_type(key->pub) == CRYPTO_KEY_ED25519
+                              ? CRYPTO_ALG_ED25519
+                              : CRYPTO_ALG_ECDSA_SHA256;
     bool valid = false;
     enum chancery_err err = crypto_verify(key->pub, alg, text, signature, &valid, NULL);
     if (err == CH_NOMEM) {
@@ -122,8 +125,9 @@ static enum chancery_err check_line(struct opening *o, struct slice line, struct
         return err;
     }
     if (!tlog_name_ok(name) || err != CH_OK || raw.len < 5) {
-        return bad(diag, "note.signature.base64",
-                   "a signature line has a bad name or is not canonical base64 of ID and signature");
+        return bad(
+            diag, "note.signature.base64",
+            "a signature line has a bad name or is not canonical base64 of ID and signature");
     }
     for (size_t i = 0; i < o->n_keys; i++) {
         if (!slice_eq(name, o->keys[i].name) || memcmp(raw.ptr, o->ids[i], 4) != 0) {
@@ -133,7 +137,8 @@ static enum chancery_err check_line(struct opening *o, struct slice line, struct
             return bad(diag, "note.signature.duplicate", "a pinned key has two signature lines");
         }
         o->seen[i] = true;
-        return check_signature(&o->keys[i], o->text, slice_sub(buf_slice(&raw), 4, raw.len - 4), diag);
+        return check_signature(&o->keys[i], o->text, slice_sub(buf_slice(&raw), 4, raw.len - 4),
+                               diag);
     }
     if (o->strict) {
         return bad(diag, "note.signature.unknown", "a signature line is of no pinned key");
@@ -165,11 +170,13 @@ static enum chancery_err check_lines(struct opening *o, struct slice lines, stru
     return CH_OK;
 }
 
-enum chancery_err tlog_checkpoint_open(struct slice note, const struct tlog_key *keys, size_t n_keys,
-                                       bool strict, struct tlog_checkpoint *out, struct diag *diag)
+enum chancery_err tlog_checkpoint_open(struct slice note, const struct tlog_key *keys,
+                                       size_t n_keys, bool strict, struct tlog_checkpoint *out,
+                                       struct diag *diag)
 {
     if (n_keys == 0 || n_keys > NOTE_KEYS_MAX) {
-        return diag_set(diag, CH_INVALID, "keys", "note.keys", "1 to %d keys are needed", NOTE_KEYS_MAX);
+        return diag_set(diag, CH_INVALID, "keys", "note.keys", "1 to %d keys are needed",
+                        NOTE_KEYS_MAX);
     }
     struct opening o = {.keys = keys, .n_keys = n_keys, .strict = strict};
     struct slice lines;

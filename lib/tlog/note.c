@@ -22,8 +22,8 @@ static uint32_t code_point(struct slice s, size_t *at)
 static bool is_space(uint32_t v)
 {
     return (v >= 0x09 && v <= 0x0D) || v == 0x20 || v == 0x85 || v == 0xA0 || v == 0x1680 ||
-           (v >= 0x2000 && v <= 0x200A) || v == 0x2028 || v == 0x2029 || v == 0x202F || v == 0x205F ||
-           v == 0x3000;
+           (v >= 0x2000 && v <= 0x200A) || v == 0x2028 || v == 0x2029 || v == 0x202F ||
+           v == 0x205F || v == 0x3000;
 }
 
 bool tlog_name_ok(struct slice name)
@@ -85,7 +85,8 @@ bool tlog_line_take(struct slice *rest, struct slice *out_line)
 }
 
 /* Type octet and key bytes of a key; CH_UNSUPPORTED for other than P-256 and Ed25519. */
-static enum chancery_err key_material(const struct tlog_key *k, uint8_t *out_type, struct slice *out)
+static enum chancery_err key_material(const struct tlog_key *k, uint8_t *out_type,
+                                      struct slice *out)
 {
     struct slice spki = crypto_public_spki(k->pub);
     switch (crypto_public_type(k->pub)) {

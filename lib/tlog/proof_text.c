@@ -90,7 +90,8 @@ enum chancery_err tlog_proof_verify(struct slice proof_text, struct slice entry,
     tlog_verify_inclusion(index, c.size, &leaf, proof, n, &c.root, &valid);
     if (!valid) {
         return diag_set(diag, CH_CRYPTO, "proof", "proof.inclusion",
-                        "the entry is not at index %llu of this checkpoint", (unsigned long long)index);
+                        "the entry is not at index %llu of this checkpoint",
+                        (unsigned long long)index);
     }
     *out_index = index;
     return CH_OK;

@@ -8,8 +8,8 @@ static uint64_t split(uint64_t n)
     return (uint64_t)1 << (63 - __builtin_clzll(n - 1));
 }
 
-/* Root of leaves [start, start + n), start a multiple of the power of two at or above n: the perfect
- * subtrees of the range, folded from the right. */
+/* Root of leaves [start, start + n), start a multiple of the power of two at or above n: the
+ * perfect subtrees of the range, folded from the right. */
 static enum chancery_err subtree(uint64_t start, uint64_t n, tlog_node_fn *node, void *ctx,
                                  struct tlog_hash *out)
 {
@@ -69,8 +69,9 @@ enum chancery_err tlog_prove_inclusion(uint64_t index, uint64_t size, tlog_node_
     return CH_OK;
 }
 
-enum chancery_err tlog_prove_consistency(uint64_t old_size, uint64_t size, tlog_node_fn *node, void *ctx,
-                                         struct tlog_hash proof[TLOG_PROOF_MAX], size_t *out_n)
+enum chancery_err tlog_prove_consistency(uint64_t old_size, uint64_t size, tlog_node_fn *node,
+                                         void *ctx, struct tlog_hash proof[TLOG_PROOF_MAX],
+                                         size_t *out_n)
 {
     if (old_size > size) {
         return CH_INVALID;

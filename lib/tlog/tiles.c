@@ -89,7 +89,8 @@ static enum chancery_err emit_hashes(const struct tlog_tiles *t, unsigned level,
     return emit(ctx, path, slice_of(t->tail[level], (size_t)t->n[level] * TLOG_HASH));
 }
 
-enum chancery_err tlog_tiles_add(struct tlog_tiles *t, struct slice entry, tlog_file_fn *emit, void *ctx)
+enum chancery_err tlog_tiles_add(struct tlog_tiles *t, struct slice entry, tlog_file_fn *emit,
+                                 void *ctx)
 {
     TRY(tlog_bundle_add(&t->bundle, entry));
     tlog_leaf_hash(entry, &t->tail[0][t->n[0]++]);
@@ -133,8 +134,8 @@ void tlog_tiles_root(const struct tlog_tiles *t, struct tlog_hash *out)
 {
     struct tlog_hash root;
     bool have = false;
-    /* The perfect subtrees of the whole tree, smallest (rightmost) first: those inside the incomplete
-     * tile of level 0, then of level 1, and so on. */
+    /* The perfect subtrees of the whole tree, smallest (rightmost) first: those inside the
+     * incomplete tile of level 0, then of level 1, and so on. */
     for (unsigned level = 0; level < TLOG_LEVELS; level++) {
         size_t end = t->n[level];
         for (unsigned bit = 0; bit < 8; bit++) {
@@ -159,8 +160,8 @@ void tlog_tiles_root(const struct tlog_tiles *t, struct tlog_hash *out)
     *out = root;
 }
 
-enum chancery_err tlog_tile_node(const struct tlog_hash *hashes, size_t n, unsigned level, uint64_t index,
-                                 struct tlog_hash *out)
+enum chancery_err tlog_tile_node(const struct tlog_hash *hashes, size_t n, unsigned level,
+                                 uint64_t index, struct tlog_hash *out)
 {
     unsigned up = level % 8;
     size_t width = (size_t)1 << up;

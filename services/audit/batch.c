@@ -14,8 +14,8 @@ bool audit_batch_spoils(enum chancery_err err)
     return err != CH_OK && err != CH_PRECONDITION && err != CH_EXISTS && err != CH_BUSY;
 }
 
-static enum chancery_err add_leaf(struct audit_batch *b, struct audit_state *s, struct audit_record *r,
-                                  const struct audit_leaf *l)
+static enum chancery_err add_leaf(struct audit_batch *b, struct audit_state *s,
+                                  struct audit_record *r, const struct audit_leaf *l)
 {
     buf_reset(&b->leaf);
     TRY(audit_leaf_write(l, &b->leaf));
@@ -48,14 +48,17 @@ static enum chancery_err judge_intent(struct audit_state *s, const struct audit_
                              item->permit_expires_s + AUDIT_PERMIT_KEEP_S, now_s);
 }
 
-/* The log's own entry about one refused INTENT (invariant: authenticated refusals are audited one by
- * one). It also lets a restarted writer repeat the same refusal. */
+/* The log's own entry about one refused INTENT (invariant: authenticated refusals are audited one
+ * by one). It also lets a restarted writer repeat the same refusal. */
 static enum chancery_err add_refused(struct audit_batch *b, struct audit_state *s,
-                                     const struct audit_append *a, const struct audit_refusal *refusal)
+                                     const struct audit_append *a,
+                                     const struct audit_refusal *refusal)
 {
     struct audit_field fields[] = {
         {.name = slice_str("for_producer"), .type = AUDIT_TEXT, .value = a->producer},
-        {.name = slice_str("for_boot"), .type = AUDIT_DIGEST, .value = slice_of(a->boot, AUDIT_BOOT)},
+        {.name = slice_str("for_boot"),
+         .type = AUDIT_DIGEST,
+         .value = slice_of(a->boot, AUDIT_BOOT)},
         {.name = slice_str("for_pseq"), .type = AUDIT_NUMBER, .num = (int64_t)a->sequence},
         {.name = slice_str("item"), .type = AUDIT_NUMBER, .num = refusal->place},
         {.name = slice_str("permit_item"),
@@ -105,7 +108,8 @@ static enum chancery_err add_items(struct audit_batch *b, struct audit_state *s,
     return CH_OK;
 }
 
-enum chancery_err audit_batch_add(struct audit_batch *b, struct audit_state *s, struct audit_append *a)
+enum chancery_err audit_batch_add(struct audit_batch *b, struct audit_state *s,
+                                  struct audit_append *a)
 {
     struct audit_record *r = NULL;
     audit_producers_clock(s->producers, b->ts_ns / 1000000000);

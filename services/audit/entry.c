@@ -32,8 +32,8 @@ static enum chancery_err check_action(const struct audit_entry *e, struct audit_
     return CH_OK;
 }
 
-/* A field of the log's own for intents. The producer may have sent the same one; another value under
- * that name would make leaf and single-use check disagree. */
+/* A field of the log's own for intents. The producer may have sent the same one; another value
+ * under that name would make leaf and single-use check disagree. */
 static enum chancery_err add_own(struct audit_field *fields, size_t *n, struct audit_field own,
                                  struct diag *diag)
 {
@@ -96,11 +96,12 @@ static enum chancery_err prepare(const struct audit_entry *e, struct audit_role 
 
 enum chancery_err audit_entries_prepare(const struct audit_entry *entries, size_t n,
                                         struct audit_role role, struct arena *arena,
-                                        struct audit_item *out, bool *out_priority, struct diag *diag)
+                                        struct audit_item *out, bool *out_priority,
+                                        struct diag *diag)
 {
     if (n == 0 || n > AUDIT_ENTRIES_MAX) {
-        return diag_set(diag, CH_INVALID, "entries", "audit.entries.count", "1 to %d entries per Append",
-                        AUDIT_ENTRIES_MAX);
+        return diag_set(diag, CH_INVALID, "entries", "audit.entries.count",
+                        "1 to %d entries per Append", AUDIT_ENTRIES_MAX);
     }
     bool priority = false;
     CLEANUP(buf_clear) struct buf scratch;

@@ -4,7 +4,7 @@
 
 #include "leaf.h"
 
-#define AUDIT_ENTRIES_MAX 256   /* per Append: AppendRequest */
+#define AUDIT_ENTRIES_MAX 256 /* per Append: AppendRequest */
 #define AUDIT_PERMIT_ITEM 32
 #define AUDIT_REFUSED "intent_refused" /* action that only the log itself writes */
 
@@ -24,11 +24,12 @@ struct audit_item {
     int64_t permit_expires_s;
 };
 
-/* audit_entries_prepare checks `n` entries and encodes their fields in `arena`. An INTENT's permit item
- * and expiry enter its fields as "permit_item" and "permit_expires_s". `signer`: the producer is the
- * signer, the only one that may write "intent" and "result"; `self`: it is the log itself. Errors as rules
- * "audit.entry.*" and "audit.field.*", with the entry's number in diag->field: the whole Append is then
- * refused, since its producer is broken. *out_priority: some entry is an INTENT or RESULT. */
+/* audit_entries_prepare checks `n` entries and encodes their fields in `arena`. An INTENT's permit
+ * item and expiry enter its fields as "permit_item" and "permit_expires_s". `signer`: the producer
+ * is the signer, the only one that may write "intent" and "result"; `self`: it is the log itself.
+ * Errors as rules "audit.entry.*" and "audit.field.*", with the entry's number in diag->field: the
+ * whole Append is then refused, since its producer is broken. *out_priority: some entry is an
+ * INTENT or RESULT. */
 struct audit_role {
     bool signer, self;
 };

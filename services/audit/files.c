@@ -13,7 +13,8 @@
 #include "os/os.h"
 
 #define PATH_CAP 4096
-#define DIR_MODE 0755 /* the log is public within the site; the folder above decides who comes in */
+#define DIR_MODE 0755 /* the log is public within the site; the folder above decides who comes in  \
+                       */
 #define FILE_MODE 0644
 
 static enum chancery_err join(const char *dir, const char *path, char out[PATH_CAP])
@@ -24,7 +25,8 @@ static enum chancery_err join(const char *dir, const char *path, char out[PATH_C
 
 static enum chancery_err io(const char *what, const char *path, struct diag *diag)
 {
-    return diag_set(diag, CH_IO, path, "audit.files", "cannot %s %s: %s", what, path, strerror(errno));
+    return diag_set(diag, CH_IO, path, "audit.files", "cannot %s %s: %s", what, path,
+                    strerror(errno));
 }
 
 static bool sync_folder(const char *path)
@@ -47,7 +49,8 @@ static enum chancery_err make_parents(char *full, struct diag *diag)
     *slash = '\0';
     enum chancery_err err = CH_OK;
     if (mkdir(full, DIR_MODE) == 0) {
-        err = chmod(full, DIR_MODE) == 0 ? CH_OK : io("open up", full, diag); /* whatever the umask */
+        err =
+            chmod(full, DIR_MODE) == 0 ? CH_OK : io("open up", full, diag); /* whatever the umask */
     } else if (errno == ENOENT) {
         err = make_parents(full, diag);
         if (err == CH_OK && mkdir(full, DIR_MODE) != 0 && errno != EEXIST) {
@@ -120,19 +123,23 @@ enum chancery_err audit_files_write(const char *dir, const char *path, struct sl
     return os_file_write_atomic(full, content, FILE_MODE, diag);
 }
 
-enum chancery_err audit_files_read(const char *dir, const char *path, struct buf *out, struct diag *diag)
+enum chancery_err audit_files_read(const char *dir, const char *path, struct buf *out,
+                                   struct diag *diag)
 {
     char full[PATH_CAP];
     TRY(join(dir, path, full));
     return os_file_read(full, out, diag);
 }
 
-/* Hashes in tile `index` of `level` when the log has `size` entries: 0 when there is no such tile. */
+/* Hashes in tile `index` of `level` when the log has `size` entries: 0 when there is no such tile.
+ */
 static unsigned tile_width(uint64_t size, unsigned level, uint64_t index)
 {
     uint64_t hashes = size >> (8 * level);
     uint64_t full = hashes / TLOG_TILE_WIDTH;
-    return index < full ? TLOG_TILE_WIDTH : index == full ? (unsigned)(hashes % TLOG_TILE_WIDTH) : 0;
+    return index < full    ? TLOG_TILE_WIDTH
+           : index == full ? (unsigned)(hashes % TLOG_TILE_WIDTH)
+                           : 0;
 }
 
 enum chancery_err audit_files_tile(const char *dir, uint64_t size, unsigned level, uint64_t index,
@@ -149,7 +156,8 @@ enum chancery_err audit_files_tile(const char *dir, uint64_t size, unsigned leve
     buf_init(&bytes, (size_t)TLOG_TILE_WIDTH * TLOG_HASH + 1);
     TRY(audit_files_read(dir, path, &bytes, diag));
     if (bytes.len != (size_t)width * TLOG_HASH) {
-        return diag_set(diag, CH_INTEGRITY, path, "audit.files.tile", "the tile has the wrong length");
+        return diag_set(diag, CH_INTEGRITY, path, "audit.files.tile",
+                        "the tile has the wrong length");
     }
     memcpy(out, bytes.ptr, bytes.len);
     *out_n = width;
@@ -208,7 +216,8 @@ void audit_files_supersede(const char *dir, uint64_t old, uint64_t now)
     }
 }
 
-/* Reads "x001/x234/067" or "067.p/112" behind tile/<L>/; the one spelling that tlog_tile_path writes. */
+/* Reads "x001/x234/067" or "067.p/112" behind tile/<L>/; the one spelling that tlog_tile_path
+ * writes. */
 static bool belongs(const char *path, uint64_t size)
 {
     int level = -1;

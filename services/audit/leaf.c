@@ -118,11 +118,12 @@ static enum chancery_err check_field(const struct audit_field *f, struct diag *d
     switch (f->type) {
     case AUDIT_TEXT:
         if (f->value.len > AUDIT_TEXT_MAX) {
-            return diag_set(diag, CH_LIMIT, name, "audit.field.text", "text is longer than %zu octets",
-                            AUDIT_TEXT_MAX);
+            return diag_set(diag, CH_LIMIT, name, "audit.field.text",
+                            "text is longer than %zu octets", AUDIT_TEXT_MAX);
         }
         if (!slice_is_utf8(f->value) || slice_has_nul(f->value)) {
-            return diag_set(diag, CH_INVALID, name, "audit.field.text", "text is not UTF-8 without NUL");
+            return diag_set(diag, CH_INVALID, name, "audit.field.text",
+                            "text is not UTF-8 without NUL");
         }
         return CH_OK;
     case AUDIT_DIGEST:
@@ -188,8 +189,8 @@ enum chancery_err audit_leaf_write(const struct audit_leaf *leaf, struct buf *ou
     TRY(buf_add(out, leaf->f));
     TRY(buf_add_str(out, ",\"producer\":\""));
     TRY(buf_add(out, leaf->producer));
-    return buf_printf(out, "\",\"pseq\":%llu,\"ts\":%lld,\"v\":1}", (unsigned long long)leaf->sequence,
-                      (long long)leaf->ts_ns);
+    return buf_printf(out, "\",\"pseq\":%llu,\"ts\":%lld,\"v\":1}",
+                      (unsigned long long)leaf->sequence, (long long)leaf->ts_ns);
 }
 
 enum chancery_err audit_row_add(struct buf *row, struct slice line)
@@ -222,8 +223,8 @@ static bool take_long_escape(struct cursor *c)
     }
     uint8_t v = 0;
     size_t n = 0;
-    if (hex_decode(slice_of(c->at + 4, 2), &v, 1, &n) != CH_OK || v >= 0x20 || short_escape(v) != 0 ||
-        (c->at[5] >= 'A' && c->at[5] <= 'F')) {
+    if (hex_decode(slice_of(c->at + 4, 2), &v, 1, &n) != CH_OK || v >= 0x20 ||
+        short_escape(v) != 0 || (c->at[5] >= 'A' && c->at[5] <= 'F')) {
         return false;
     }
     c->at += 6;
@@ -358,8 +359,8 @@ static bool take_leaf(struct cursor *c, struct audit_leaf *l)
         return false;
     }
     l->sequence = (uint64_t)pseq;
-    return pseq > 0 && l->ts_ns >= 0 && audit_action_ok(l->action) && audit_producer_ok(l->producer) &&
-           l->f.len <= AUDIT_ENCODED_MAX;
+    return pseq > 0 && l->ts_ns >= 0 && audit_action_ok(l->action) &&
+           audit_producer_ok(l->producer) && l->f.len <= AUDIT_ENCODED_MAX;
 }
 
 enum chancery_err audit_leaf_read(struct slice line, struct audit_leaf *out, struct diag *diag)
@@ -367,8 +368,8 @@ enum chancery_err audit_leaf_read(struct slice line, struct audit_leaf *out, str
     struct audit_leaf l = {0};
     struct cursor c = {line.ptr, line.ptr + line.len};
     if (line.len > AUDIT_LEAF_MAX || !slice_is_utf8(line) || !take_leaf(&c, &l)) {
-        return diag_set(diag, CH_MALFORMED, "leaf", "audit.leaf", "the leaf is not canonical (octet %zu)",
-                        (size_t)(c.at - line.ptr));
+        return diag_set(diag, CH_MALFORMED, "leaf", "audit.leaf",
+                        "the leaf is not canonical (octet %zu)", (size_t)(c.at - line.ptr));
     }
     *out = l;
     return CH_OK;

@@ -7,8 +7,8 @@
 #include "os/os.h"
 #include "service.h"
 
-/* Between looks for something to publish: far below the second within which an entry must be covered,
- * and it bounds the rate of checkpoint signatures. */
+/* Between looks for something to publish: far below the second within which an entry must be
+ * covered, and it bounds the rate of checkpoint signatures. */
 #define PUBLISH_MS 200
 #define PUBLISH_TASK "publish"
 
@@ -42,7 +42,8 @@ static void publish_task(void *ctx)
     audit_writer_position(p->service.writer, &at);
     enum chancery_err err = audit_publisher_run(p->service.publisher, &at, &diag);
     if (err != CH_OK && err != p->told) {
-        log_diag(err == CH_INTEGRITY ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN, "audit.publish", err, &diag);
+        log_diag(err == CH_INTEGRITY ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN, "audit.publish", err,
+                 &diag);
     }
     p->told = err;
     audit_waiters_serve(&p->service, daemon_stopping(p->service.daemon));
@@ -77,11 +78,12 @@ static enum chancery_err read_paths(struct process *p, struct diag *diag)
     TRY(conf_string(daemon_conf(d), "log_dir", CONF_OPTIONAL, &log_dir, diag));
     TRY(conf_string(daemon_conf(d), "second_dir", CONF_REQUIRED, &second_dir, diag));
     if (log_dir == NULL && daemon_state_dir(d) == NULL) {
-        return diag_set(diag, CH_INVALID, "log_dir", "audit.conf", "log_dir or state_dir is required");
+        return diag_set(diag, CH_INVALID, "log_dir", "audit.conf",
+                        "log_dir or state_dir is required");
     }
-    enum chancery_err err = log_dir != NULL
-                                ? path_of(log_dir, ".", p->log_dir, sizeof p->log_dir)
-                                : path_of(daemon_state_dir(d), "log/.", p->log_dir, sizeof p->log_dir);
+    enum chancery_err err =
+        log_dir != NULL ? path_of(log_dir, ".", p->log_dir, sizeof p->log_dir)
+                        : path_of(daemon_state_dir(d), "log/.", p->log_dir, sizeof p->log_dir);
     if (err == CH_OK) {
         p->log_dir[strlen(p->log_dir) - 2] = '\0'; /* without the "/." that made both cases one */
         err = path_of(second_dir, "checkpoint", p->second, sizeof p->second);
@@ -90,8 +92,9 @@ static enum chancery_err read_paths(struct process *p, struct diag *diag)
         return diag_set(diag, err, "log_dir", "audit.conf", "a path is too long");
     }
     err = os_mkdirs(second_dir, 0700);
-    return err == CH_OK ? CH_OK
-                        : diag_set(diag, err, second_dir, "audit.conf", "cannot make the second place");
+    return err == CH_OK
+               ? CH_OK
+               : diag_set(diag, err, second_dir, "audit.conf", "cannot make the second place");
 }
 
 static enum chancery_err open_key(struct daemon *d, struct hsm_token *token, const char *name,
@@ -120,8 +123,8 @@ static enum chancery_err start_publisher(struct process *p, struct diag *diag)
                                      .origin = daemon_trust(d)->origin,
                                      .pool = p->service.pool};
     TRY(daemon_hsm_open(d, &token, diag));
-    TRY(open_key(d, token, "checkpoint_p256", "pkcs11:object=checkpoint-p256;type=private", &o.keys[0],
-                 diag));
+    TRY(open_key(d, token, "checkpoint_p256", "pkcs11:object=checkpoint-p256;type=private",
+                 &o.keys[0], diag));
     TRY(open_key(d, token, "checkpoint_ed25519", "pkcs11:object=checkpoint-ed25519;type=private",
                  &o.keys[1], diag));
     return audit_publisher_new(&o, &p->service.publisher, diag);
@@ -131,10 +134,8 @@ static enum chancery_err start_writer(struct process *p, struct diag *diag)
 {
     struct daemon *d = p->service.daemon;
     const struct conf_node *database = NULL;
-    struct audit_writer_opts o = {.instance = daemon_instance(d),
-                                  .self = daemon_identity(d),
-                                  .admit = admit,
-                                  .ctx = p};
+    struct audit_writer_opts o = {
+        .instance = daemon_instance(d), .self = daemon_identity(d), .admit = admit, .ctx = p};
     TRY(conf_map(daemon_conf(d), "database", CONF_REQUIRED, &database, diag));
     TRY(conf_string(database, "conninfo", CONF_REQUIRED, &o.conninfo, diag));
     TRY(audit_writer_start(&o, &p->service.writer, diag));

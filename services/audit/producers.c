@@ -1,5 +1,5 @@
-/* Windows of recent Appends: one ring per (producer, boot), addressed by sequence. Sequences may come
- * out of order within the window. */
+/* Windows of recent Appends: one ring per (producer, boot), addressed by sequence. Sequences may
+ * come out of order within the window. */
 #include "producers.h"
 
 #include <assert.h>
@@ -8,10 +8,10 @@
 struct stream {
     uint8_t boot[AUDIT_BOOT];
     size_t producer_len;
-    int64_t used_s;              /* last use, in the log's time */
-    uint64_t gone;               /* highest sequence that left the window */
-    size_t cap;                  /* of the ring: power of two up to AUDIT_WINDOW */
-    struct audit_record **ring;  /* record of a sequence: at sequence % cap */
+    int64_t used_s;             /* last use, in the log's time */
+    uint64_t gone;              /* highest sequence that left the window */
+    size_t cap;                 /* of the ring: power of two up to AUDIT_WINDOW */
+    struct audit_record **ring; /* record of a sequence: at sequence % cap */
     uint8_t producer[];
 };
 struct audit_producers {
@@ -101,7 +101,8 @@ static enum chancery_err add_stream(struct audit_producers *p, struct slice prod
                                     struct diag *diag)
 {
     if (sweep(p, producer) >= AUDIT_STREAMS_PER_PRODUCER || p->n >= AUDIT_STREAMS_MAX) {
-        return diag_set(diag, CH_BUSY, "boot", "audit.streams", "too many starts of this producer lately");
+        return diag_set(diag, CH_BUSY, "boot", "audit.streams",
+                        "too many starts of this producer lately");
     }
     if (p->n == p->cap) {
         size_t cap = p->cap == 0 ? 16 : 2 * p->cap;
@@ -154,9 +155,10 @@ static enum chancery_err place_for(struct stream *s, uint64_t sequence, struct a
 
 static enum chancery_err too_old(struct diag *diag)
 {
-    return diag_set(diag, CH_PRECONDITION, "sequence", "audit.sequence.old",
-                    "the sequence is older than the last %d of this boot: its outcome is in the log only",
-                    AUDIT_WINDOW);
+    return diag_set(
+        diag, CH_PRECONDITION, "sequence", "audit.sequence.old",
+        "the sequence is older than the last %d of this boot: its outcome is in the log only",
+        AUDIT_WINDOW);
 }
 
 enum chancery_err audit_producers_find(struct audit_producers *p, struct slice producer,

@@ -6,10 +6,12 @@
 #include "entry.h"
 #include "tlog/tlog.h"
 
-#define AUDIT_WINDOW 4096    /* sequences remembered per (producer, boot): minutes at full rate */
-#define AUDIT_STREAMS_MAX 4096         /* (producer, boot) pairs in all */
-#define AUDIT_STREAMS_PER_PRODUCER 1024 /* a process that restarts without end blocks itself only */
-#define AUDIT_STREAM_KEEP_S 600 /* a pair unused for so long is forgotten; nobody retries that long */
+#define AUDIT_WINDOW 4096      /* sequences remembered per (producer, boot): minutes at full rate */
+#define AUDIT_STREAMS_MAX 4096 /* (producer, boot) pairs in all */
+#define AUDIT_STREAMS_PER_PRODUCER 1024 /* a process that restarts without end blocks itself only  \
+                                         */
+#define AUDIT_STREAM_KEEP_S                                                                        \
+    600 /* a pair unused for so long is forgotten; nobody retries that long */
 
 /* An entry that was refused, by its place in the Append. */
 struct audit_refusal {
@@ -47,8 +49,8 @@ enum chancery_err audit_producers_find(struct audit_producers *p, struct slice p
                                        const uint8_t boot[AUDIT_BOOT], uint64_t sequence,
                                        struct audit_record **out, struct diag *diag) MUST_CHECK;
 
-/* audit_producers_open adds an empty record for a new sequence; owned by `p`. CH_NOMEM, CH_BUSY (too many
- * boots of this producer), CH_PRECONDITION as above. */
+/* audit_producers_open adds an empty record for a new sequence; owned by `p`. CH_NOMEM, CH_BUSY
+ * (too many boots of this producer), CH_PRECONDITION as above. */
 enum chancery_err audit_producers_open(struct audit_producers *p, struct slice producer,
                                        const uint8_t boot[AUDIT_BOOT], uint64_t sequence,
                                        struct audit_record **out, struct diag *diag) MUST_CHECK;

@@ -1,8 +1,8 @@
 /* What readers get: the published checkpoint, and proofs from the published files. */
 #include "publish_int.h"
 
-enum chancery_err audit_publisher_note(struct audit_publisher *p, struct buf *out, uint64_t *out_size,
-                                       struct diag *diag)
+enum chancery_err audit_publisher_note(struct audit_publisher *p, struct buf *out,
+                                       uint64_t *out_size, struct diag *diag)
 {
     (void)pthread_rwlock_rdlock(&p->lock);
     enum chancery_err err = p->published.note.len == 0 ? CH_UNAVAILABLE : CH_OK;
@@ -14,7 +14,8 @@ enum chancery_err audit_publisher_note(struct audit_publisher *p, struct buf *ou
     }
     (void)pthread_rwlock_unlock(&p->lock);
     if (err == CH_UNAVAILABLE) {
-        return diag_set(diag, err, "checkpoint", "audit.checkpoint.none", "no checkpoint is published yet");
+        return diag_set(diag, err, "checkpoint", "audit.checkpoint.none",
+                        "no checkpoint is published yet");
     }
     return err;
 }
@@ -35,8 +36,8 @@ static enum chancery_err file_node(void *ctx, unsigned level, uint64_t index, st
     uint64_t tile = index >> (8 - level % 8);
     if (c->n == 0 || c->level != tile_level || c->index != tile) {
         c->n = 0;
-        TRY(audit_files_tile(c->p->opts.log_dir, c->p->published.size, tile_level, tile, c->hashes, &c->n,
-                             c->diag));
+        TRY(audit_files_tile(c->p->opts.log_dir, c->p->published.size, tile_level, tile, c->hashes,
+                             &c->n, c->diag));
         c->level = tile_level;
         c->index = tile;
     }
@@ -56,8 +57,8 @@ static enum chancery_err prove(struct audit_publisher *p, uint64_t index, struct
     enum chancery_err err =
         tlog_prove_inclusion(index, p->published.size, file_node, &cache, proof, &n);
     if (err != CH_OK) {
-        return diag_set(diag, err == CH_NOMEM ? err : CH_INTEGRITY, "tile", "audit.files.incomplete",
-                        "the tiles that the proof needs cannot be read");
+        return diag_set(diag, err == CH_NOMEM ? err : CH_INTEGRITY, "tile",
+                        "audit.files.incomplete", "the tiles that the proof needs cannot be read");
     }
     return tlog_proof_write(index, proof, n, buf_slice(&p->published.note), out);
 }

@@ -23,8 +23,8 @@ static enum chancery_err load_tails(struct audit_publisher *p, uint64_t size)
         if (hashes % TLOG_TILE_WIDTH == 0) {
             continue;
         }
-        TRY(audit_files_tile(p->opts.log_dir, size, level, hashes / TLOG_TILE_WIDTH, t->tail[level], &n,
-                             NULL));
+        TRY(audit_files_tile(p->opts.log_dir, size, level, hashes / TLOG_TILE_WIDTH, t->tail[level],
+                             &n, NULL));
         t->n[level] = (unsigned)n;
     }
     if (t->n[0] == 0) {
@@ -46,12 +46,13 @@ static enum chancery_err check_entry(void *ctx, size_t i, struct slice entry)
     struct tlog_hash hash;
     tlog_leaf_hash(entry, &hash);
     c->n = i + 1;
-    return i < c->tiles->n[0] && memcmp(hash.b, c->tiles->tail[0][i].b, TLOG_HASH) == 0 ? CH_OK
-                                                                                       : CH_INTEGRITY;
+    return i < c->tiles->n[0] && memcmp(hash.b, c->tiles->tail[0][i].b, TLOG_HASH) == 0
+               ? CH_OK
+               : CH_INTEGRITY;
 }
 
-/* CH_OK: the files of the checkpoint on disk are whole, as far as its root tells, and p->tiles goes on
- * from there. Full tiles are looked at by name and length: chancery-verify reads them all. */
+/* CH_OK: the files of the checkpoint on disk are whole, as far as its root tells, and p->tiles goes
+ * on from there. Full tiles are looked at by name and length: chancery-verify reads them all. */
 static enum chancery_err load_published(struct audit_publisher *p, struct diag *diag)
 {
     CLEANUP(buf_clear) struct buf note;
@@ -81,7 +82,8 @@ static enum chancery_err load_published(struct audit_publisher *p, struct diag *
     return err;
 }
 
-/* Files that do not stand for their checkpoint are made anew from the rows, from the first entry on. */
+/* Files that do not stand for their checkpoint are made anew from the rows, from the first entry
+ * on. */
 static void load(struct audit_publisher *p)
 {
     struct diag diag = {0};
@@ -169,9 +171,10 @@ enum chancery_err audit_publisher_admit(void *ctx, uint64_t size, struct diag *d
     }
     (void)pthread_rwlock_unlock(&p->lock);
     if (signed_size > size) {
-        return diag_set(diag, CH_INTEGRITY, "audit.batch", "audit.log.shrunk",
-                        "a checkpoint of %llu entries was signed, the database holds %llu: it is an old copy",
-                        (unsigned long long)signed_size, (unsigned long long)size);
+        return diag_set(
+            diag, CH_INTEGRITY, "audit.batch", "audit.log.shrunk",
+            "a checkpoint of %llu entries was signed, the database holds %llu: it is an old copy",
+            (unsigned long long)signed_size, (unsigned long long)size);
     }
     return CH_OK;
 }
@@ -215,8 +218,8 @@ static enum chancery_err write_tiles(struct audit_publisher *p, struct db_conn *
 }
 
 /* Shows the new checkpoint, then removes what it supersedes; readers see one or the other. */
-static enum chancery_err show(struct audit_publisher *p, const struct tlog_hash *root, struct slice note,
-                              struct diag *diag)
+static enum chancery_err show(struct audit_publisher *p, const struct tlog_hash *root,
+                              struct slice note, struct diag *diag)
 {
     (void)pthread_rwlock_wrlock(&p->lock);
     enum chancery_err err = audit_files_write(p->opts.log_dir, "checkpoint", note, diag);
@@ -236,8 +239,8 @@ static enum chancery_err show(struct audit_publisher *p, const struct tlog_hash 
     return err;
 }
 
-static enum chancery_err sign_and_show(struct audit_publisher *p, struct db_conn *conn, int64_t epoch,
-                                       struct diag *diag)
+static enum chancery_err sign_and_show(struct audit_publisher *p, struct db_conn *conn,
+                                       int64_t epoch, struct diag *diag)
 {
     struct tlog_hash root;
     tlog_tiles_root(&p->tiles, &root);
@@ -249,8 +252,8 @@ static enum chancery_err sign_and_show(struct audit_publisher *p, struct db_conn
         TRY(audit_sign_note(p, &root, &note, diag));
     }
     OS_FAILPOINT("audit.signed");
-    enum chancery_err err = audit_store_checkpoint_add(conn, p->tiles.size, &root, buf_slice(&note), epoch,
-                                                       os_now_ns(), diag);
+    enum chancery_err err = audit_store_checkpoint_add(conn, p->tiles.size, &root, buf_slice(&note),
+                                                       epoch, os_now_ns(), diag);
     if (err != CH_OK && !(reused && err == CH_EXISTS)) {
         return err;
     }
@@ -267,8 +270,8 @@ static enum chancery_err publish(struct audit_publisher *p, struct db_conn *conn
     }
     if (p->tiles.size > at->size) {
         return diag_set(diag, CH_INTEGRITY, "audit.batch", "audit.log.shrunk",
-                        "files hold %llu entries, the database %llu", (unsigned long long)p->tiles.size,
-                        (unsigned long long)at->size);
+                        "files hold %llu entries, the database %llu",
+                        (unsigned long long)p->tiles.size, (unsigned long long)at->size);
     }
     enum chancery_err err = write_tiles(p, conn, at->size, diag);
     if (err != CH_OK) {

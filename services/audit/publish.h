@@ -1,8 +1,9 @@
 /* The publisher: turns committed rows into bundles, tiles and signed checkpoints.
  *
- * Order: tiles durable, compare with every checkpoint known, sign, keep in audit.checkpoint, keep in the
- * second place, replace `checkpoint`, remove superseded partial tiles. A crash anywhere leaves a
- * directory whose checkpoint is complete; the files are rebuilt from the rows byte for byte. */
+ * Order: tiles durable, compare with every checkpoint known, sign, keep in audit.checkpoint, keep
+ * in the second place, replace `checkpoint`, remove superseded partial tiles. A crash anywhere
+ * leaves a directory whose checkpoint is complete; the files are rebuilt from the rows byte for
+ * byte. */
 #ifndef CHANCERY_AUDIT_PUBLISH_H
 #define CHANCERY_AUDIT_PUBLISH_H
 
@@ -33,14 +34,15 @@ void audit_publisher_free(struct audit_publisher *p);
  * entries than the database holds (a restored backup must not continue the log). */
 enum chancery_err audit_publisher_admit(void *p, uint64_t size, struct diag *diag) MUST_CHECK;
 
-/* audit_publisher_run publishes what the writer has committed; does nothing when nothing is new. One
- * thread. CH_INTEGRITY: rows, files and signed checkpoints contradict each other; nothing is signed. */
+/* audit_publisher_run publishes what the writer has committed; does nothing when nothing is new.
+ * One thread. CH_INTEGRITY: rows, files and signed checkpoints contradict each other; nothing is
+ * signed. */
 enum chancery_err audit_publisher_run(struct audit_publisher *p, const struct audit_position *at,
                                       struct diag *diag) MUST_CHECK;
 
 /* The published checkpoint, for any thread. CH_UNAVAILABLE before the first. */
-enum chancery_err audit_publisher_note(struct audit_publisher *p, struct buf *out, uint64_t *out_size,
-                                       struct diag *diag) MUST_CHECK;
+enum chancery_err audit_publisher_note(struct audit_publisher *p, struct buf *out,
+                                       uint64_t *out_size, struct diag *diag) MUST_CHECK;
 
 /* audit_publisher_prove appends the tlog-proof of an entry that the published checkpoint covers.
  * CH_NOT_FOUND when it does not cover it yet. Any thread. */

@@ -28,9 +28,10 @@ struct audit_publisher {
     struct audit_published published;
 };
 
-/* audit_sign_compare compares (size, root) of p->tiles with every checkpoint known: the published one,
- * the second place, the database. Each must be of this log, not larger, and this tree must extend it.
- * *out_reuse gets the note of one of the very same size, if there is one. CH_INTEGRITY otherwise. */
+/* audit_sign_compare compares (size, root) of p->tiles with every checkpoint known: the published
+ * one, the second place, the database. Each must be of this log, not larger, and this tree must
+ * extend it. *out_reuse gets the note of one of the very same size, if there is one. CH_INTEGRITY
+ * otherwise. */
 enum chancery_err audit_sign_compare(struct audit_publisher *p, struct db_conn *conn,
                                      const struct tlog_hash *root, struct buf *out_reuse,
                                      struct diag *diag) MUST_CHECK;

@@ -28,8 +28,8 @@ static enum chancery_err read_field(const Chancery__Audit__V1__Field *m, struct 
     return CH_OK;
 }
 
-static enum chancery_err read_entries(const Chancery__Audit__V1__AppendRequest *m, struct arena *arena,
-                                      struct audit_entry **out)
+static enum chancery_err read_entries(const Chancery__Audit__V1__AppendRequest *m,
+                                      struct arena *arena, struct audit_entry **out)
 {
     struct audit_entry *entries = arena_alloc(arena, (m->n_entries + 1) * sizeof *entries);
     if (entries == NULL) {
@@ -106,18 +106,19 @@ static void append_done(struct audit_append *a, enum chancery_err err)
 }
 
 /* Everything that needs no order among Appends happens here, on the caller's worker. */
-static enum chancery_err prepare(const struct audit_service *s, struct arena *arena, const char *producer,
-                                 const struct audit_entry *entries, size_t n, struct audit_append *a,
-                                 struct diag *diag)
+static enum chancery_err prepare(const struct audit_service *s, struct arena *arena,
+                                 const char *producer, const struct audit_entry *entries, size_t n,
+                                 struct audit_append *a, struct diag *diag)
 {
     struct audit_role role = {.signer = strcmp(producer, s->signer) == 0};
     a->producer = slice_str(producer);
     if (!audit_producer_ok(a->producer)) {
-        return diag_set(diag, CH_DENIED, "producer", "audit.producer", "the identity cannot be a producer");
+        return diag_set(diag, CH_DENIED, "producer", "audit.producer",
+                        "the identity cannot be a producer");
     }
     if (n == 0 || n > AUDIT_ENTRIES_MAX) {
-        return diag_set(diag, CH_INVALID, "entries", "audit.entries.count", "1 to %d entries per Append",
-                        AUDIT_ENTRIES_MAX);
+        return diag_set(diag, CH_INVALID, "entries", "audit.entries.count",
+                        "1 to %d entries per Append", AUDIT_ENTRIES_MAX);
     }
     struct audit_item *items = arena_alloc(arena, n * sizeof *items);
     a->acks = arena_alloc(arena, n * sizeof *a->acks);
@@ -196,12 +197,13 @@ static enum chancery_err sink_entries(struct arena *arena, const struct daemon_e
         }
         for (size_t k = 0; k < in[i].n_fields; k++) {
             const struct daemon_field *f = &in[i].fields[k];
-            fields[k] = (struct audit_field){.name = slice_str(f->name),
-                                             .type = f->type == DAEMON_FIELD_TEXT     ? AUDIT_TEXT
-                                                     : f->type == DAEMON_FIELD_DIGEST ? AUDIT_DIGEST
-                                                                                      : AUDIT_NUMBER,
-                                             .value = f->value,
-                                             .num = f->num};
+            fields[k] =
+                (struct audit_field){.name = slice_str(f->name),
+                                     .type = f->type == DAEMON_FIELD_TEXT     ? AUDIT_TEXT
+                                             : f->type == DAEMON_FIELD_DIGEST ? AUDIT_DIGEST
+                                                                              : AUDIT_NUMBER,
+                                     .value = f->value,
+                                     .num = f->num};
         }
         entries[i] = (struct audit_entry){.action = slice_str(in[i].action),
                                           .fields = fields,
@@ -238,8 +240,8 @@ static enum chancery_err submit_and_wait(struct audit_service *s, struct audit_a
     return err;
 }
 
-enum chancery_err audit_sink(void *ctx, uint64_t sequence, const struct daemon_entry *entries, size_t n,
-                             struct daemon_ack *acks, struct diag *diag)
+enum chancery_err audit_sink(void *ctx, uint64_t sequence, const struct daemon_entry *entries,
+                             size_t n, struct daemon_ack *acks, struct diag *diag)
 {
     struct audit_service *s = ctx;
     CLEANUP(arena_clear) struct arena arena = {0};

@@ -63,7 +63,8 @@ static enum chancery_err answer(struct audit_service *s, struct rpc_call *call, 
     struct db_conn *conn = NULL;
     TRY(db_acquire(s->pool, &conn, rpc_diag(call)));
     struct one_leaf leaf = {rpc_arena(call), &out->leaf};
-    enum chancery_err err = audit_store_read(conn, index, index + 1, take_leaf, &leaf, rpc_diag(call));
+    enum chancery_err err =
+        audit_store_read(conn, index, index + 1, take_leaf, &leaf, rpc_diag(call));
     db_release(conn);
     if (err != CH_OK) {
         return err;
@@ -107,10 +108,13 @@ static enum chancery_err wait_for(struct audit_service *s, struct rpc_call *call
     if (one == NULL) {
         return CH_NOMEM;
     }
-    *one = (struct waiter){.call = call, .out = out, .index = index, .until_ms = os_mono_ms() + wait_ms};
+    *one = (struct waiter){
+        .call = call, .out = out, .index = index, .until_ms = os_mono_ms() + wait_ms};
     struct audit_waiters *w = s->waiters;
     (void)pthread_mutex_lock(&w->mutex);
-    enum chancery_err err = w->closed ? CH_UNAVAILABLE : w->n >= AUDIT_WAITERS_MAX ? CH_BUSY : CH_OK;
+    enum chancery_err err = w->closed                   ? CH_UNAVAILABLE
+                            : w->n >= AUDIT_WAITERS_MAX ? CH_BUSY
+                                                        : CH_OK;
     if (err == CH_OK) {
         rpc_defer(call);
         one->next = w->list;
@@ -127,7 +131,8 @@ enum chancery_err audit_rpc_get_proof(struct rpc_call *call, const ProtobufCMess
                                       ProtobufCMessage *out, void *ctx)
 {
     struct audit_service *s = ctx;
-    const Chancery__Audit__V1__GetProofRequest *m = (const Chancery__Audit__V1__GetProofRequest *)in;
+    const Chancery__Audit__V1__GetProofRequest *m =
+        (const Chancery__Audit__V1__GetProofRequest *)in;
     Chancery__Audit__V1__GetProofResponse *r = (Chancery__Audit__V1__GetProofResponse *)out;
     if (m->wait_ms > AUDIT_PROOF_WAIT_MAX_MS) {
         return diag_set(rpc_diag(call), CH_LIMIT, "wait_ms", "audit.proof.wait", "at most %d ms",

@@ -1,4 +1,5 @@
-/* Reading: entries and the checkpoint. Rows are read from the database, so what is read is durable. */
+/* Reading: entries and the checkpoint. Rows are read from the database, so what is read is durable.
+ */
 #include "chancery/audit/v1/audit.pb-c.h"
 #include "leaf.h"
 #include "service.h"
@@ -7,7 +8,7 @@
 #define LIST_MAX 1000
 #define LIST_DEFAULT 100
 #define STREAM_CHUNK 256
-#define FILTER_STEP 2048 /* entries looked at per piece when most do not match */
+#define FILTER_STEP 2048               /* entries looked at per piece when most do not match */
 #define ANSWER_BYTES ((size_t)2 << 20) /* per message; the caller goes on from the last index */
 #define TIME_MARGIN_MS 100
 
@@ -16,7 +17,8 @@ enum chancery_err audit_rpc_get_checkpoint(struct rpc_call *call, const Protobuf
 {
     (void)in;
     struct audit_service *s = ctx;
-    Chancery__Audit__V1__GetCheckpointResponse *r = (Chancery__Audit__V1__GetCheckpointResponse *)out;
+    Chancery__Audit__V1__GetCheckpointResponse *r =
+        (Chancery__Audit__V1__GetCheckpointResponse *)out;
     CLEANUP(buf_clear) struct buf note;
     buf_init(&note, TLOG_NOTE_MAX);
     uint64_t size = 0;
@@ -85,8 +87,8 @@ static enum chancery_err time_left(struct rpc_call *call)
     return rpc_time_left_ms(call) > TIME_MARGIN_MS ? CH_OK : CH_DEADLINE;
 }
 
-static enum chancery_err list_forward(struct rpc_call *call, struct db_conn *conn, struct collecting *c,
-                                      uint64_t size)
+static enum chancery_err list_forward(struct rpc_call *call, struct db_conn *conn,
+                                      struct collecting *c, uint64_t size)
 {
     while (c->next < size && !full(c)) {
         uint64_t before = c->next;
@@ -109,8 +111,8 @@ static void reverse(Chancery__Audit__V1__LogEntry **list, size_t n)
 }
 
 /* Reads pieces from the end; inside a piece entries come in order, so each is turned round. */
-static enum chancery_err list_backward(struct rpc_call *call, struct db_conn *conn, struct collecting *c,
-                                       uint64_t size)
+static enum chancery_err list_backward(struct rpc_call *call, struct db_conn *conn,
+                                       struct collecting *c, uint64_t size)
 {
     uint64_t end = size;
     size_t max = c->max;
@@ -143,10 +145,12 @@ static enum chancery_err list_backward(struct rpc_call *call, struct db_conn *co
     return CH_OK;
 }
 
-static enum chancery_err check_list(const Chancery__Audit__V1__ListEntriesRequest *m, struct diag *diag)
+static enum chancery_err check_list(const Chancery__Audit__V1__ListEntriesRequest *m,
+                                    struct diag *diag)
 {
     if (m->count > LIST_MAX) {
-        return diag_set(diag, CH_LIMIT, "count", "audit.list.count", "at most %d entries per call", LIST_MAX);
+        return diag_set(diag, CH_LIMIT, "count", "audit.list.count", "at most %d entries per call",
+                        LIST_MAX);
     }
     if (m->first_index > INT64_MAX) {
         return diag_set(diag, CH_INVALID, "first_index", "audit.list.index", "no log is that long");
@@ -155,7 +159,8 @@ static enum chancery_err check_list(const Chancery__Audit__V1__ListEntriesReques
         return diag_set(diag, CH_INVALID, "action", "audit.list.action", "not an action");
     }
     if (m->field[0] == '\0' && m->value[0] != '\0') {
-        return diag_set(diag, CH_INVALID, "value", "audit.list.field", "a value needs the name of a field");
+        return diag_set(diag, CH_INVALID, "value", "audit.list.field",
+                        "a value needs the name of a field");
     }
     if (!slice_is_utf8(slice_str(m->value)) || strlen(m->value) > AUDIT_TEXT_MAX ||
         strlen(m->field) > AUDIT_NAME_MAX) {
@@ -187,7 +192,8 @@ enum chancery_err audit_rpc_list_entries(struct rpc_call *call, const ProtobufCM
     uint64_t size = 0;
     enum chancery_err err = audit_store_size(conn, &size, rpc_diag(call));
     if (err == CH_OK) {
-        err = m->newest_first ? list_backward(call, conn, &c, size) : list_forward(call, conn, &c, size);
+        err = m->newest_first ? list_backward(call, conn, &c, size)
+                              : list_forward(call, conn, &c, size);
     }
     db_release(conn);
     /* A filter may look at more than the deadline allows: what was found is an answer too. */
@@ -202,7 +208,8 @@ enum chancery_err audit_rpc_list_entries(struct rpc_call *call, const ProtobufCM
 
 static enum chancery_err send_chunk(struct rpc_call *call, struct collecting *c)
 {
-    Chancery__Audit__V1__StreamEntriesResponse m = CHANCERY__AUDIT__V1__STREAM_ENTRIES_RESPONSE__INIT;
+    Chancery__Audit__V1__StreamEntriesResponse m =
+        CHANCERY__AUDIT__V1__STREAM_ENTRIES_RESPONSE__INIT;
     m.entries = c->list;
     m.n_entries = c->n;
     return c->n == 0 ? CH_OK : rpc_send(call, &m.base);

@@ -1,4 +1,5 @@
-/* Comparing with what was signed before, and signing (invariant: the log never forks or shrinks). */
+/* Comparing with what was signed before, and signing (invariant: the log never forks or shrinks).
+ */
 #include "publish_int.h"
 
 #include "log/log.h"
@@ -7,8 +8,10 @@
 
 #define SIGN_QUEUE_MS 2000
 
-/* Hashes of the tree that p->tiles stands for: full tiles from files, the incomplete ones from memory. */
-static enum chancery_err builder_node(void *ctx, unsigned level, uint64_t index, struct tlog_hash *out)
+/* Hashes of the tree that p->tiles stands for: full tiles from files, the incomplete ones from
+ * memory. */
+static enum chancery_err builder_node(void *ctx, unsigned level, uint64_t index,
+                                      struct tlog_hash *out)
 {
     struct audit_publisher *p = ctx;
     unsigned tile_level = level / 8;
@@ -55,18 +58,21 @@ enum chancery_err audit_sign_second(struct audit_publisher *p, struct buf *note,
                                     struct tlog_checkpoint *out, struct diag *diag)
 {
     TRY(os_file_read(p->opts.second_checkpoint, note, diag));
-    enum chancery_err err = tlog_checkpoint_open(buf_slice(note), p->keys, AUDIT_KEYS, true, out, diag);
-    return err == CH_OK || err == CH_NOMEM ? err
-                                           : diag_set(diag, CH_INTEGRITY, p->opts.second_checkpoint,
-                                                      "audit.checkpoint.second",
-                                                      "the checkpoint in the second place does not verify");
+    enum chancery_err err =
+        tlog_checkpoint_open(buf_slice(note), p->keys, AUDIT_KEYS, true, out, diag);
+    return err == CH_OK || err == CH_NOMEM
+               ? err
+               : diag_set(diag, CH_INTEGRITY, p->opts.second_checkpoint, "audit.checkpoint.second",
+                          "the checkpoint in the second place does not verify");
 }
 
-static enum chancery_err from_database(struct audit_publisher *p, struct db_conn *conn, struct buf *note,
-                                       struct tlog_checkpoint *out, struct diag *diag)
+static enum chancery_err from_database(struct audit_publisher *p, struct db_conn *conn,
+                                       struct buf *note, struct tlog_checkpoint *out,
+                                       struct diag *diag)
 {
     TRY(audit_store_checkpoint_last(conn, note, diag));
-    enum chancery_err err = tlog_checkpoint_open(buf_slice(note), p->keys, AUDIT_KEYS, true, out, diag);
+    enum chancery_err err =
+        tlog_checkpoint_open(buf_slice(note), p->keys, AUDIT_KEYS, true, out, diag);
     return err == CH_OK || err == CH_NOMEM
                ? err
                : diag_set(diag, CH_INTEGRITY, "audit.checkpoint", "audit.checkpoint.stored",

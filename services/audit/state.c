@@ -1,5 +1,6 @@
-/* Rebuilds the writer's state from the log: next index, last time, windows of recent Appends, permit
- * items still to be remembered. The log is the only source, so a new writer judges as the last one did. */
+/* Rebuilds the writer's state from the log: next index, last time, windows of recent Appends,
+ * permit items still to be remembered. The log is the only source, so a new writer judges as the
+ * last one did. */
 #include "state.h"
 
 enum chancery_err audit_state_init(struct audit_state *s)
@@ -96,8 +97,9 @@ enum chancery_err audit_state_replay(struct audit_state *s, uint64_t index, stru
         err = replay_refused(s, &l, diag);
     }
     if (err != CH_OK) {
-        return diag_set(diag, err == CH_NOMEM ? err : CH_INTEGRITY, "audit.batch", "audit.log.replay",
-                        "entry %llu does not fit the entries before it", (unsigned long long)index);
+        return diag_set(diag, err == CH_NOMEM ? err : CH_INTEGRITY, "audit.batch",
+                        "audit.log.replay", "entry %llu does not fit the entries before it",
+                        (unsigned long long)index);
     }
     s->last_ts_ns = l.ts_ns;
     s->next = index + 1;

@@ -5,10 +5,11 @@
 #include "permits.h"
 #include "producers.h"
 
-/* A permit lives 60 s (lib/permit); one that claims more than this is refused, which also bounds how far
- * back the log is read at start. */
+/* A permit lives 60 s (lib/permit); one that claims more than this is refused, which also bounds
+ * how far back the log is read at start. */
 #define AUDIT_PERMIT_TERM_S 120
-#define AUDIT_PERMIT_KEEP_S 120 /* remembered past its expiry: clocks of two machines may differ */
+#define AUDIT_PERMIT_KEEP_S 120 /* remembered past its expiry: clocks of two machines may differ   \
+                                 */
 #define AUDIT_REPLAY_S 300      /* log read back at start: term + keep + margin */
 
 struct audit_state {
@@ -23,7 +24,8 @@ struct audit_state {
 enum chancery_err audit_state_init(struct audit_state *s) MUST_CHECK;
 void audit_state_clear(struct audit_state *s);
 
-/* audit_state_replay takes one leaf of the log at its index. CH_INTEGRITY when it cannot be this log's. */
+/* audit_state_replay takes one leaf of the log at its index. CH_INTEGRITY when it cannot be this
+ * log's. */
 enum chancery_err audit_state_replay(struct audit_state *s, uint64_t index, struct slice leaf,
                                      struct diag *diag) MUST_CHECK;
 

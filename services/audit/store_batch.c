@@ -1,7 +1,8 @@
 /* SQL of the audit log. */
 #include "store.h"
 
-/* Advisory lock of the writer: "chncaudt" as a number, so that no other use of the database meets it. */
+/* Advisory lock of the writer: "chncaudt" as a number, so that no other use of the database meets
+ * it. */
 #define LOCK_KEY INT64_C(0x63686e6361756474)
 #define ROWS_PER_READ 64
 
@@ -39,8 +40,8 @@ enum chancery_err audit_store_insert(struct db_conn *conn, uint64_t first_index,
                                      int64_t epoch, int64_t created_ns, struct slice entries,
                                      struct diag *diag)
 {
-    const struct db_param params[] = {DB_P_INT8((int64_t)first_index), DB_P_INT4(n), DB_P_INT8(epoch),
-                                      DB_P_INT8(created_ns), DB_P_BYTES(entries)};
+    const struct db_param params[] = {DB_P_INT8((int64_t)first_index), DB_P_INT4(n),
+                                      DB_P_INT8(epoch), DB_P_INT8(created_ns), DB_P_BYTES(entries)};
     return db_exec(conn,
                    "INSERT INTO audit.batch (first_index, n, epoch, created_ns, entries) "
                    "VALUES ($1, $2, $3, $4, $5)",
@@ -50,8 +51,8 @@ enum chancery_err audit_store_insert(struct db_conn *conn, uint64_t first_index,
 enum chancery_err audit_store_size(struct db_conn *conn, uint64_t *out_size, struct diag *diag)
 {
     struct db_result *r = NULL;
-    TRY(db_exec(conn, "SELECT first_index + n FROM audit.batch ORDER BY first_index DESC LIMIT 1", NULL,
-                0, &r, diag));
+    TRY(db_exec(conn, "SELECT first_index + n FROM audit.batch ORDER BY first_index DESC LIMIT 1",
+                NULL, 0, &r, diag));
     *out_size = db_rows(r) == 0 ? 0 : (uint64_t)db_int(r, 0, 0);
     db_result_free(r);
     return CH_OK;
@@ -79,7 +80,8 @@ enum chancery_err audit_store_tail(struct db_conn *conn, int64_t back_ns, uint64
 static enum chancery_err broken_row(uint64_t first, struct diag *diag)
 {
     return diag_set(diag, CH_INTEGRITY, "audit.batch", "audit.log.row",
-                    "the row at %llu does not hold the entries it claims", (unsigned long long)first);
+                    "the row at %llu does not hold the entries it claims",
+                    (unsigned long long)first);
 }
 
 struct reading {
@@ -89,7 +91,8 @@ struct reading {
     struct diag *diag;
 };
 
-static enum chancery_err read_row(struct reading *rd, uint64_t first, uint64_t n, struct slice bytes)
+static enum chancery_err read_row(struct reading *rd, uint64_t first, uint64_t n,
+                                  struct slice bytes)
 {
     size_t at = 0;
     for (uint64_t i = 0; i < n; i++) {
@@ -111,17 +114,18 @@ static enum chancery_err read_row(struct reading *rd, uint64_t first, uint64_t n
     return at == bytes.len ? CH_OK : broken_row(first, rd->diag);
 }
 
-enum chancery_err audit_store_read(struct db_conn *conn, uint64_t from, uint64_t end, audit_entry_fn *fn,
-                                   void *ctx, struct diag *diag)
+enum chancery_err audit_store_read(struct db_conn *conn, uint64_t from, uint64_t end,
+                                   audit_entry_fn *fn, void *ctx, struct diag *diag)
 {
     struct db_result *r = NULL;
     const struct db_param params[] = {DB_P_INT8((int64_t)from), DB_P_INT8((int64_t)end),
                                       DB_P_INT4(ROWS_PER_READ)};
-    TRY(db_exec(conn,
-                "SELECT first_index, n, entries FROM audit.batch WHERE first_index < $2 AND first_index "
-                ">= coalesce((SELECT max(first_index) FROM audit.batch WHERE first_index <= $1), 0) "
-                "ORDER BY first_index LIMIT $3",
-                params, 3, &r, diag));
+    TRY(db_exec(
+        conn,
+        "SELECT first_index, n, entries FROM audit.batch WHERE first_index < $2 AND first_index "
+        ">= coalesce((SELECT max(first_index) FROM audit.batch WHERE first_index <= $1), 0) "
+        "ORDER BY first_index LIMIT $3",
+        params, 3, &r, diag));
     struct reading rd = {.next = from, .end = end, .fn = fn, .ctx = ctx, .diag = diag};
     enum chancery_err err = CH_OK;
     uint64_t expected = 0;
@@ -146,8 +150,8 @@ enum chancery_err audit_store_row_start(struct db_conn *conn, uint64_t index, ui
 {
     struct db_result *r = NULL;
     const struct db_param params[] = {DB_P_INT8((int64_t)index)};
-    TRY(db_exec(conn, "SELECT max(first_index) FROM audit.batch WHERE first_index <= $1", params, 1, &r,
-                diag));
+    TRY(db_exec(conn, "SELECT max(first_index) FROM audit.batch WHERE first_index <= $1", params, 1,
+                &r, diag));
     enum chancery_err err = db_rows(r) == 1 && !db_is_null(r, 0, 0) ? CH_OK : CH_NOT_FOUND;
     if (err == CH_OK) {
         *out_first = (uint64_t)db_int(r, 0, 0);
@@ -161,12 +165,14 @@ enum chancery_err audit_store_checkpoint_add(struct db_conn *conn, uint64_t size
                                              int64_t epoch, int64_t now_ns, struct diag *diag)
 {
     struct db_result *r = NULL;
-    const struct db_param params[] = {DB_P_INT8((int64_t)size), DB_P_BYTES(slice_of(root->b, TLOG_HASH)),
-                                      DB_P_BYTES(note), DB_P_INT8(epoch), DB_P_INT8(now_ns)};
-    TRY(db_exec(conn,
-                "INSERT INTO audit.checkpoint (size, root, note, epoch, signed_ns) "
-                "SELECT $1, $2, $3, epoch, $5 FROM audit.writer WHERE id = 1 AND epoch = $4 FOR SHARE",
-                params, 5, &r, diag));
+    const struct db_param params[] = {DB_P_INT8((int64_t)size),
+                                      DB_P_BYTES(slice_of(root->b, TLOG_HASH)), DB_P_BYTES(note),
+                                      DB_P_INT8(epoch), DB_P_INT8(now_ns)};
+    TRY(db_exec(
+        conn,
+        "INSERT INTO audit.checkpoint (size, root, note, epoch, signed_ns) "
+        "SELECT $1, $2, $3, epoch, $5 FROM audit.writer WHERE id = 1 AND epoch = $4 FOR SHARE",
+        params, 5, &r, diag));
     uint64_t added = db_affected(r);
     db_result_free(r);
     return added == 1 ? CH_OK
@@ -174,10 +180,12 @@ enum chancery_err audit_store_checkpoint_add(struct db_conn *conn, uint64_t size
                                  "another writer has taken over");
 }
 
-enum chancery_err audit_store_checkpoint_last(struct db_conn *conn, struct buf *out, struct diag *diag)
+enum chancery_err audit_store_checkpoint_last(struct db_conn *conn, struct buf *out,
+                                              struct diag *diag)
 {
     struct db_result *r = NULL;
-    TRY(db_exec(conn, "SELECT note FROM audit.checkpoint ORDER BY size DESC LIMIT 1", NULL, 0, &r, diag));
+    TRY(db_exec(conn, "SELECT note FROM audit.checkpoint ORDER BY size DESC LIMIT 1", NULL, 0, &r,
+                diag));
     enum chancery_err err = db_rows(r) == 0 ? CH_NOT_FOUND : buf_add(out, db_bytes(r, 0, 0));
     db_result_free(r);
     return err;

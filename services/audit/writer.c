@@ -43,7 +43,8 @@ static void set_inactive(struct audit_writer *w, enum chancery_err err, const st
     w->why_diag = *diag;
     (void)pthread_mutex_unlock(&w->mutex);
     if (!told) {
-        log_diag(err == CH_INTEGRITY ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN, "audit.inactive", err, diag);
+        log_diag(err == CH_INTEGRITY ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN, "audit.inactive", err,
+                 diag);
     }
 }
 
@@ -73,7 +74,8 @@ static enum chancery_err activate(struct audit_writer *w, struct diag *diag)
     bool locked = false;
     TRY(audit_store_lock(w->conn, &locked, diag));
     if (!locked) {
-        return diag_set(diag, CH_UNAVAILABLE, "audit", "audit.standby", "another instance is the writer");
+        return diag_set(diag, CH_UNAVAILABLE, "audit", "audit.standby",
+                        "another instance is the writer");
     }
     int64_t epoch = 0;
     TRY(audit_store_epoch(w->conn, w->instance, os_now_ns(), &epoch, diag));
@@ -166,8 +168,8 @@ static enum chancery_err build(struct audit_writer *w, struct audit_append *list
     for (struct audit_append *a = list; a != NULL; a = a->next) {
         a->err = audit_batch_add(&w->batch, &w->state, a);
         if (audit_batch_spoils(a->err)) {
-            return diag_set(diag, CH_UNAVAILABLE, "audit", "audit.batch", "the row could not be built: %s",
-                            err_name(a->err));
+            return diag_set(diag, CH_UNAVAILABLE, "audit", "audit.batch",
+                            "the row could not be built: %s", err_name(a->err));
         }
     }
     return CH_OK;
@@ -212,7 +214,7 @@ static bool write_once(struct audit_writer *w, struct audit_append *list)
     }
     if (err == CH_OK) {
         acknowledge(list);
-            return true;
+        return true;
     }
     /* State is ahead of the log now, or the log of the state: only a fresh start tells. */
     drop_state(w);
@@ -313,8 +315,8 @@ static void init_sync(struct audit_writer *w)
     (void)pthread_mutex_init(&w->mutex, NULL);
 }
 
-enum chancery_err audit_writer_start(const struct audit_writer_opts *opts, struct audit_writer **out,
-                                     struct diag *diag)
+enum chancery_err audit_writer_start(const struct audit_writer_opts *opts,
+                                     struct audit_writer **out, struct diag *diag)
 {
     struct audit_writer *w = calloc(1, sizeof *w);
     if (w == NULL) {
@@ -330,7 +332,8 @@ enum chancery_err audit_writer_start(const struct audit_writer_opts *opts, struc
     w->admit = opts->admit;
     w->ctx = opts->ctx;
     w->tail = &w->head;
-    w->why = diag_set(&w->why_diag, CH_UNAVAILABLE, "audit", "audit.starting", "the log is starting");
+    w->why =
+        diag_set(&w->why_diag, CH_UNAVAILABLE, "audit", "audit.starting", "the log is starting");
     buf_init(&w->batch.row, AUDIT_ROW_BYTES_MAX);
     buf_init(&w->batch.leaf, AUDIT_LEAF_MAX);
     w->batch.self = slice_str(w->self);
@@ -362,7 +365,8 @@ void audit_writer_stop(struct audit_writer *w)
     writer_free(w);
 }
 
-enum chancery_err audit_writer_submit(struct audit_writer *w, struct audit_append *a, struct diag *diag)
+enum chancery_err audit_writer_submit(struct audit_writer *w, struct audit_append *a,
+                                      struct diag *diag)
 {
     a->next = NULL;
     a->err = CH_OK;
@@ -379,7 +383,8 @@ enum chancery_err audit_writer_submit(struct audit_writer *w, struct audit_appen
         (void)diag_set(diag, err, w->why_diag.field, w->why_diag.rule, "%s", w->why_diag.text);
     } else if (w->queued >= AUDIT_QUEUE_MAX / share ||
                w->queued_bytes + a->bytes > AUDIT_QUEUE_BYTES_MAX / share) {
-        err = diag_set(diag, CH_BUSY, "audit", "audit.queue", "too many entries are waiting to be written");
+        err = diag_set(diag, CH_BUSY, "audit", "audit.queue",
+                       "too many entries are waiting to be written");
     } else {
         *w->tail = a;
         w->tail = &a->next;

@@ -270,7 +270,8 @@ static struct verify_json *sorted(struct verify_json *list)
         return list;
     }
     struct verify_json *slow = list;
-    for (struct verify_json *fast = list->next; fast != NULL && fast->next != NULL; fast = fast->next->next) {
+    for (struct verify_json *fast = list->next; fast != NULL && fast->next != NULL;
+         fast = fast->next->next) {
         slow = slow->next;
     }
     struct verify_json *b = sorted(slow->next);

@@ -53,7 +53,8 @@ static bool all_of(struct slice s, size_t max, const char *more)
 {
     for (size_t i = 0; i < s.len; i++) {
         uint8_t c = s.ptr[i];
-        bool good = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || (c != 0 && strchr(more, c) != NULL);
+        bool good =
+            (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || (c != 0 && strchr(more, c) != NULL);
         if (!good) {
             return false;
         }
@@ -106,10 +107,10 @@ static bool take_entry(const struct verify_json *root, struct entry *e)
         members++;
     }
     e->f = verify_json_get(root, "f");
-    if (members != 7 || !take_text(root, "action", &e->action) || !take_text(root, "boot", &e->boot) ||
-        e->f == NULL || e->f->kind != VERIFY_JSON_OBJECT || !take_text(root, "producer", &e->producer) ||
-        !take_number(root, "pseq", &e->pseq) || !take_number(root, "ts", &e->ts_ns) ||
-        !take_number(root, "v", &v)) {
+    if (members != 7 || !take_text(root, "action", &e->action) ||
+        !take_text(root, "boot", &e->boot) || e->f == NULL || e->f->kind != VERIFY_JSON_OBJECT ||
+        !take_text(root, "producer", &e->producer) || !take_number(root, "pseq", &e->pseq) ||
+        !take_number(root, "ts", &e->ts_ns) || !take_number(root, "v", &v)) {
         return false;
     }
     for (const struct verify_json *c = e->f->first; c != NULL; c = c->next) {
@@ -118,7 +119,8 @@ static bool take_entry(const struct verify_json *root, struct entry *e)
             return false;
         }
     }
-    return v == 1 && e->pseq > 0 && e->ts_ns >= 0 && is_hex(e->boot, 32) && all_of(e->action, 64, "._-");
+    return v == 1 && e->pseq > 0 && e->ts_ns >= 0 && is_hex(e->boot, 32) &&
+           all_of(e->action, 64, "._-");
 }
 
 struct place {
@@ -126,7 +128,8 @@ struct place {
     int64_t offset, index;
 };
 
-static void fault(struct verify_leaves *l, const struct place *p, const char *rule, const char *text)
+static void fault(struct verify_leaves *l, const struct place *p, const char *rule,
+                  const char *text)
 {
     verify_fault_add(l->report, p->file, p->offset, p->index, rule, "%s", text);
 }
@@ -134,8 +137,8 @@ static void fault(struct verify_leaves *l, const struct place *p, const char *ru
 static bool process_of_domain(const struct verify_leaves *l, struct slice producer)
 {
     char prefix[512];
-    (void)snprintf(prefix, sizeof prefix, "spiffe://%.*s/chancery/", (int)l->trust->trust_domain.len,
-                   (const char *)l->trust->trust_domain.ptr);
+    (void)snprintf(prefix, sizeof prefix, "spiffe://%.*s/chancery/",
+                   (int)l->trust->trust_domain.len, (const char *)l->trust->trust_domain.ptr);
     size_t n = strlen(prefix);
     return producer.len > n && memcmp(producer.ptr, prefix, n) == 0 &&
            all_of(slice_sub(producer, n, producer.len), 64, "-");
@@ -188,13 +191,15 @@ static void index_key(uint64_t index, uint8_t out[VERIFY_SET_KEY])
     verify_set_key(slice_of(&index, sizeof index), out);
 }
 
-static enum chancery_err judge_intent(struct verify_leaves *l, const struct entry *e, const struct place *p)
+static enum chancery_err judge_intent(struct verify_leaves *l, const struct entry *e,
+                                      const struct place *p)
 {
     struct slice item;
     uint8_t key[VERIFY_SET_KEY];
     struct verify_intent intent = {.answered = false};
     l->report->intents++;
-    if (!take_text(e->f, "permit_item", &item) || !is_hex(item, 64) || !what_of(l, e, intent.what)) {
+    if (!take_text(e->f, "permit_item", &item) || !is_hex(item, 64) ||
+        !what_of(l, e, intent.what)) {
         fault(l, p, "intent.fields", "an INTENT names permit_item, key and tbs");
         return CH_OK;
     }
@@ -218,7 +223,8 @@ static enum chancery_err judge_intent(struct verify_leaves *l, const struct entr
     return verify_set_add(&l->intents, key, l->n++);
 }
 
-static enum chancery_err judge_result(struct verify_leaves *l, const struct entry *e, const struct place *p)
+static enum chancery_err judge_result(struct verify_leaves *l, const struct entry *e,
+                                      const struct place *p)
 {
     int64_t index = -1;
     struct slice outcome = {0};
@@ -227,10 +233,12 @@ static enum chancery_err judge_result(struct verify_leaves *l, const struct entr
     uint8_t what[VERIFY_SET_KEY];
     l->report->results++;
     bool signed_ok = take_text(e->f, "outcome", &outcome) && slice_eq(outcome, slice_str("signed"));
-    bool known = signed_ok || slice_eq(outcome, slice_str("failed")) || slice_eq(outcome, slice_str("discarded"));
+    bool known = signed_ok || slice_eq(outcome, slice_str("failed")) ||
+                 slice_eq(outcome, slice_str("discarded"));
     if (!take_number(e->f, "intent", &index) || index < 0 || !known || !what_of(l, e, what) ||
         (signed_ok && (!take_text(e->f, "signature", &signature) || !is_hex(signature, 64)))) {
-        fault(l, p, "result.fields", "a RESULT names intent, outcome, key, tbs and, if signed, signature");
+        fault(l, p, "result.fields",
+              "a RESULT names intent, outcome, key, tbs and, if signed, signature");
         return CH_OK;
     }
     if (l->broken) {
@@ -250,7 +258,8 @@ static enum chancery_err judge_result(struct verify_leaves *l, const struct entr
     return CH_OK;
 }
 
-static enum chancery_err judge(struct verify_leaves *l, const struct entry *e, const struct place *p)
+static enum chancery_err judge(struct verify_leaves *l, const struct entry *e,
+                               const struct place *p)
 {
     bool intent = slice_eq(e->action, slice_str("intent"));
     bool result = slice_eq(e->action, slice_str("result"));

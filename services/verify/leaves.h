@@ -17,10 +17,10 @@ struct verify_leaves {
     struct verify_report *report;
     struct arena arena; /* one entry at a time */
     struct buf scratch;
-    char signer[512];             /* identity of the only process that signs */
-    struct verify_set appends;    /* (producer, boot, pseq) */
-    struct verify_set permits;    /* permit items of INTENTs */
-    struct verify_set intents;    /* index -> place in `list` */
+    char signer[512];          /* identity of the only process that signs */
+    struct verify_set appends; /* (producer, boot, pseq) */
+    struct verify_set permits; /* permit items of INTENTs */
+    struct verify_set intents; /* index -> place in `list` */
     struct verify_intent *list;
     size_t n, cap;
     uint8_t current[VERIFY_SET_KEY]; /* Append of the entry before */
@@ -32,7 +32,8 @@ enum chancery_err verify_leaves_init(struct verify_leaves *l, const struct verif
                                      struct verify_report *report) MUST_CHECK;
 void verify_leaves_clear(struct verify_leaves *l);
 
-/* verify_leaves_add judges the entry at `index`, found at `offset` of `file`. Entries come in order. */
+/* verify_leaves_add judges the entry at `index`, found at `offset` of `file`. Entries come in
+ * order. */
 enum chancery_err verify_leaves_add(struct verify_leaves *l, uint64_t index, struct slice line,
                                     const char *file, size_t offset) MUST_CHECK;
 

@@ -85,9 +85,11 @@ static bool judge_file(const char *path, uint64_t size, struct verify_report *r)
         return true;
     }
     if (now > width) {
-        verify_fault_add(r, path, -1, -1, "file.superseded", "a wider tile has replaced this partial one");
+        verify_fault_add(r, path, -1, -1, "file.superseded",
+                         "a wider tile has replaced this partial one");
     } else {
-        verify_fault_add(r, path, -1, -1, "file.beyond", "a log of this checkpoint's size has no such file");
+        verify_fault_add(r, path, -1, -1, "file.beyond",
+                         "a log of this checkpoint's size has no such file");
     }
     return false;
 }
@@ -109,7 +111,8 @@ static enum chancery_err list_folder(struct listing *l, const char *folder, unsi
                                      unsigned *out_expected);
 
 /* One name; *expected counts the files that belong to the log. */
-static enum chancery_err list_name(struct listing *l, const char *path, unsigned depth, unsigned *expected)
+static enum chancery_err list_name(struct listing *l, const char *path, unsigned depth,
+                                   unsigned *expected)
 {
     char full[VERIFY_PATH_MAX];
     struct stat st;
@@ -123,14 +126,16 @@ static enum chancery_err list_name(struct listing *l, const char *path, unsigned
         return CH_OK;
     }
     if (!S_ISDIR(st.st_mode)) {
-        verify_fault_add(l->report, path, -1, -1, "file.kind", "neither a regular file nor a folder");
+        verify_fault_add(l->report, path, -1, -1, "file.kind",
+                         "neither a regular file nor a folder");
         return CH_OK;
     }
     unsigned inside = 0;
     size_t before = l->report->n_faults;
     TRY(list_folder(l, path, depth + 1, &inside));
     if (inside == 0 && l->report->n_faults == before) {
-        verify_fault_add(l->report, path, -1, -1, "file.unknown", "a folder without files of the log");
+        verify_fault_add(l->report, path, -1, -1, "file.unknown",
+                         "a folder without files of the log");
     }
     *expected += inside;
     return CH_OK;
@@ -170,7 +175,8 @@ enum chancery_err verify_listing(const char *dir, uint64_t size, struct verify_r
     struct listing l = {dir, size, report};
     unsigned expected = 0;
     enum chancery_err err = list_folder(&l, "", 0, &expected);
-    return err == CH_OK ? CH_OK : diag_set(diag, err, dir, "verify.listing", "the folder cannot be listed");
+    return err == CH_OK ? CH_OK
+                        : diag_set(diag, err, dir, "verify.listing", "the folder cannot be listed");
 }
 
 static enum chancery_err read_all(int fd, struct buf *out)
@@ -199,7 +205,8 @@ enum chancery_err verify_file_read(const char *dir, const char *path, struct ver
     TRY(join(dir, path, full));
     int fd = open(full, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0) {
-        verify_fault_add(report, path, -1, -1, errno == ENOENT || errno == ENOTDIR ? "file.missing" : "file.unreadable",
+        verify_fault_add(report, path, -1, -1,
+                         errno == ENOENT || errno == ENOTDIR ? "file.missing" : "file.unreadable",
                          "%s", strerror(errno));
         return CH_OK;
     }
@@ -214,7 +221,8 @@ enum chancery_err verify_file_read(const char *dir, const char *path, struct ver
     }
     if (err != CH_OK) {
         verify_fault_add(report, path, -1, -1, err == CH_LIMIT ? "file.size" : "file.unreadable",
-                         err == CH_LIMIT ? "longer than any file of a log" : "cannot be read as a regular file");
+                         err == CH_LIMIT ? "longer than any file of a log"
+                                         : "cannot be read as a regular file");
         return CH_OK;
     }
     *out_there = true;

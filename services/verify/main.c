@@ -15,7 +15,8 @@ static const char usage_text[] =
     "  --json               report as one JSON object\n"
     "  --help               print this and exit\n\n"
     "exit code: 0 the log is sound, 1 faults were found, 2 it could not be checked\n\n"
-    "example: flock -s audit/log.lock cp -a audit/log copy && chancery-verify --trust trust.json copy\n";
+    "example: flock -s audit/log.lock cp -a audit/log copy && chancery-verify --trust trust.json "
+    "copy\n";
 
 struct options {
     const char *trust, *pin, *dir;

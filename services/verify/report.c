@@ -33,7 +33,8 @@ void verify_report_clear(struct verify_report *r)
     memset(r, 0, sizeof *r);
 }
 
-/* Printable ASCII goes out as it is, all else as \u escapes of its octets: also right inside JSON. */
+/* Printable ASCII goes out as it is, all else as \u escapes of its octets: also right inside JSON.
+ */
 static void put_text(const char *s, FILE *to)
 {
     for (; *s != '\0'; s++) {
@@ -61,7 +62,8 @@ static void put_slice(const char *name, struct slice value, FILE *to)
     put_string(name, text, ",", to);
 }
 
-static void print_json(const struct verify_report *r, const struct verify_trust *t, const char *dir, FILE *to)
+static void print_json(const struct verify_report *r, const struct verify_trust *t, const char *dir,
+                       FILE *to)
 {
     char root[65] = "";
     if (r->have_checkpoint) {
@@ -107,8 +109,8 @@ static void print_time(const char *what, int64_t ts_ns, FILE *to)
     (void)fprintf(to, "  %-13s %s\n", what, text);
 }
 
-static void print_people(const struct verify_report *r, const struct verify_trust *t, const char *dir,
-                         FILE *to)
+static void print_people(const struct verify_report *r, const struct verify_trust *t,
+                         const char *dir, FILE *to)
 {
     for (size_t i = 0; i < r->n_kept; i++) {
         const struct verify_fault *f = &r->faults[i];
@@ -137,7 +139,8 @@ static void print_people(const struct verify_report *r, const struct verify_trus
         hex_encode(slice_of(r->root.b, TLOG_HASH), root);
         (void)fprintf(to, "  size          %llu entries, %llu read\n  root          %s\n",
                       (unsigned long long)r->size, (unsigned long long)r->entries, root);
-        (void)fprintf(to, "  signatures    %llu intents, %llu results, %llu intents without a result\n",
+        (void)fprintf(to,
+                      "  signatures    %llu intents, %llu results, %llu intents without a result\n",
                       (unsigned long long)r->intents, (unsigned long long)r->results,
                       (unsigned long long)r->open_intents);
     }
@@ -147,8 +150,8 @@ static void print_people(const struct verify_report *r, const struct verify_trus
     }
 }
 
-void verify_report_print(const struct verify_report *r, const struct verify_trust *t, const char *dir,
-                         bool json, FILE *to)
+void verify_report_print(const struct verify_report *r, const struct verify_trust *t,
+                         const char *dir, bool json, FILE *to)
 {
     if (json) {
         print_json(r, t, dir, to);

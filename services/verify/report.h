@@ -19,8 +19,8 @@ struct verify_fault {
 struct verify_report {
     struct verify_fault *faults;
     size_t n_kept, n_faults;
-    uint64_t size;       /* of the checkpoint */
-    uint64_t entries;    /* read and found right */
+    uint64_t size;    /* of the checkpoint */
+    uint64_t entries; /* read and found right */
     uint64_t intents, results, open_intents;
     int64_t first_ts_ns, last_ts_ns;
     bool have_checkpoint;
@@ -34,7 +34,7 @@ void verify_report_clear(struct verify_report *r);
 
 struct verify_trust;
 /* verify_report_print writes the report. Text of files is escaped: a log cannot forge a line. */
-void verify_report_print(const struct verify_report *r, const struct verify_trust *t, const char *dir,
-                         bool json, FILE *to);
+void verify_report_print(const struct verify_report *r, const struct verify_trust *t,
+                         const char *dir, bool json, FILE *to);
 
 #endif

@@ -57,7 +57,8 @@ static enum chancery_err grow(struct verify_set *s)
     return CH_OK;
 }
 
-enum chancery_err verify_set_add(struct verify_set *s, const uint8_t key[VERIFY_SET_KEY], uint64_t number)
+enum chancery_err verify_set_add(struct verify_set *s, const uint8_t key[VERIFY_SET_KEY],
+                                 uint64_t number)
 {
     if (2 * s->used >= s->cap) {
         TRY(grow(s));

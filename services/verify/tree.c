@@ -1,9 +1,9 @@
 /* Entries to tiles to root.
  *
- * Bundles are read in order; their hashes make each tile anew, level by level. Where a computed tile and
- * the file differ, one of them is wrong: a tile file is right when its root stands in its parent tile, and
- * so on up to the incomplete tiles, which are right when they have the signed root. So the file that is
- * at fault can be named, and the walk goes on with what is right. */
+ * Bundles are read in order; their hashes make each tile anew, level by level. Where a computed
+ * tile and the file differ, one of them is wrong: a tile file is right when its root stands in its
+ * parent tile, and so on up to the incomplete tiles, which are right when they have the signed
+ * root. So the file that is at fault can be named, and the walk goes on with what is right. */
 #include "tree.h"
 
 #include <stdio.h>
@@ -19,13 +19,14 @@ struct walk {
     struct verify_report *report;
     struct verify_leaves leaves;
     uint64_t size;
-    struct tlog_hash root;      /* signed */
-    bool tails_right;           /* the incomplete tiles as they are on disk have the signed root */
+    struct tlog_hash root; /* signed */
+    bool tails_right;      /* the incomplete tiles as they are on disk have the signed root */
     struct row rows[VERIFY_LEVELS];
     struct buf bundle;
 };
 
-/* Reads a tile file; *out_there false when it is missing or has the wrong length (reported if `loud`). */
+/* Reads a tile file; *out_there false when it is missing or has the wrong length (reported if
+ * `loud`). */
 static enum chancery_err read_tile(struct walk *w, unsigned level, uint64_t index, bool loud,
                                    struct row *out, bool *out_there)
 {
@@ -38,8 +39,8 @@ static enum chancery_err read_tile(struct walk *w, unsigned level, uint64_t inde
     TRY(tlog_tile_path((int)level, index, width, path, sizeof path));
     enum chancery_err err = verify_file_read(w->dir, path, report, &bytes, out_there);
     if (err == CH_OK && *out_there && bytes.len != (size_t)width * TLOG_HASH) {
-        verify_fault_add(report, path, (int64_t)bytes.len, -1, "tile.length", "a tile of %u hashes has %zu octets",
-                         width, (size_t)width * TLOG_HASH);
+        verify_fault_add(report, path, (int64_t)bytes.len, -1, "tile.length",
+                         "a tile of %u hashes has %zu octets", width, (size_t)width * TLOG_HASH);
         *out_there = false;
     }
     if (*out_there) {
@@ -113,8 +114,8 @@ static bool leads_to_root(struct walk *w, unsigned level, uint64_t index, const 
         unsigned slot = (unsigned)(index % TLOG_TILE_WIDTH);
         level++;
         index /= TLOG_TILE_WIDTH;
-        if (read_tile(w, level, index, false, &parent, &there) != CH_OK || !there || slot >= parent.n ||
-            memcmp(parent.hashes[slot].b, root.b, TLOG_HASH) != 0) {
+        if (read_tile(w, level, index, false, &parent, &there) != CH_OK || !there ||
+            slot >= parent.n || memcmp(parent.hashes[slot].b, root.b, TLOG_HASH) != 0) {
             return false;
         }
         here = parent;
@@ -143,7 +144,8 @@ static void report_tile(struct walk *w, unsigned level, uint64_t index, unsigned
                      "hash %u is not that of what lies below it", slot);
 }
 
-/* A complete row of hashes made from below, against its file. Afterwards `row` holds what is right. */
+/* A complete row of hashes made from below, against its file. Afterwards `row` holds what is right.
+ */
 static enum chancery_err check_row(struct walk *w, unsigned level, uint64_t index, struct row *row)
 {
     struct row file = {0};
@@ -168,7 +170,8 @@ static enum chancery_err check_row(struct walk *w, unsigned level, uint64_t inde
 }
 
 /* Adds the root of a full tile below to the row of `level`. */
-static enum chancery_err push(struct walk *w, unsigned level, uint64_t index, const struct tlog_hash *hash)
+static enum chancery_err push(struct walk *w, unsigned level, uint64_t index,
+                              const struct tlog_hash *hash)
 {
     struct tlog_hash up = *hash;
     while (level < VERIFY_LEVELS) {
@@ -376,5 +379,6 @@ enum chancery_err verify_log(const char *dir, const struct verify_trust *trust,
     verify_leaves_clear(&w->leaves);
     buf_clear(&w->bundle);
     free(w);
-    return err == CH_OK ? CH_OK : diag_set(diag, err, dir, "verify.failed", "the check could not be done");
+    return err == CH_OK ? CH_OK
+                        : diag_set(diag, err, dir, "verify.failed", "the check could not be done");
 }

@@ -23,7 +23,8 @@ static enum chancery_err check_pin(struct verify_trust *t, struct slice file, co
         return CH_OK;
     }
     if (hex_decode(slice_str(pin), want, sizeof want, &n) != CH_OK || n != sizeof want) {
-        return diag_set(diag, CH_INVALID, "--trust-sha256", "trust.pin", "64 hex digits are expected");
+        return diag_set(diag, CH_INVALID, "--trust-sha256", "trust.pin",
+                        "64 hex digits are expected");
     }
     if (memcmp(want, digest, sizeof want) != 0) {
         return diag_set(diag, CH_INTEGRITY, "--trust-sha256", "trust.pin",
@@ -32,7 +33,8 @@ static enum chancery_err check_pin(struct verify_trust *t, struct slice file, co
     return CH_OK;
 }
 
-static enum chancery_err take_key(struct verify_trust *t, const struct verify_json *v, struct diag *diag)
+static enum chancery_err take_key(struct verify_trust *t, const struct verify_json *v,
+                                  struct diag *diag)
 {
     CLEANUP(buf_clear) struct buf spki;
     buf_init(&spki, 4096);
@@ -64,7 +66,8 @@ static enum chancery_err take_keys(struct verify_trust *t, const struct verify_j
         p256 = p256 || crypto_public_type(t->pub[t->n_keys - 1]) == CRYPTO_KEY_P256;
         ed25519 = ed25519 || crypto_public_type(t->pub[t->n_keys - 1]) == CRYPTO_KEY_ED25519;
     }
-    return p256 && ed25519 ? CH_OK : bad(diag, "keys.checkpoint", "must hold a P-256 and an Ed25519 key");
+    return p256 && ed25519 ? CH_OK
+                           : bad(diag, "keys.checkpoint", "must hold a P-256 and an Ed25519 key");
 }
 
 enum chancery_err verify_trust_load(struct verify_trust *t, const char *path, const char *pin,

@@ -1,5 +1,5 @@
-/* The entry validator and encoder: entries cut out of any bytes are refused with a rule, or become a leaf
- * that reads back. */
+/* The entry validator and encoder: entries cut out of any bytes are refused with a rule, or become
+ * a leaf that reads back. */
 #include <assert.h>
 
 #include "entry.h"

@@ -1,5 +1,5 @@
-/* audit_leaf_read over any bytes: what it takes is exactly what audit_leaf_write writes; then the state
- * takes or refuses it without harm. */
+/* audit_leaf_read over any bytes: what it takes is exactly what audit_leaf_write writes; then the
+ * state takes or refuses it without harm. */
 #include <assert.h>
 
 #include "leaf.h"

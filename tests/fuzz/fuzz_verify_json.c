@@ -1,4 +1,5 @@
-/* The verifier's JSON reader over any bytes: what is read and written canonically reads back to the same. */
+/* The verifier's JSON reader over any bytes: what is read and written canonically reads back to the
+ * same. */
 #include <assert.h>
 
 #include "json.h"

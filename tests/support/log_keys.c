@@ -66,8 +66,9 @@ void log_keys_checkpoint(const struct log_keys *k, uint64_t size, const struct t
 
 void log_keys_trust(const struct log_keys *k, const char *domain, struct buf *out)
 {
-    MUST(buf_printf(out, "{\"v\":1,\"trust_domain\":\"%s\",\"origin\":\"%.*s\",\"keys\":{\"checkpoint\":[",
-                    domain, (int)k->keys[0].name.len, (const char *)k->keys[0].name.ptr) == CH_OK);
+    MUST(buf_printf(
+             out, "{\"v\":1,\"trust_domain\":\"%s\",\"origin\":\"%.*s\",\"keys\":{\"checkpoint\":[",
+             domain, (int)k->keys[0].name.len, (const char *)k->keys[0].name.ptr) == CH_OK);
     for (size_t i = 0; i < 2; i++) {
         MUST(buf_add_str(out, i == 0 ? "\"" : ",\"") == CH_OK);
         MUST(base64_encode(crypto_public_spki(k->pub[i]), out) == CH_OK);

@@ -5,13 +5,20 @@
 
 #include "leaf.h"
 
-#define T(n, v) {.name = slice_str(n), .type = AUDIT_TEXT, .value = slice_str(v)}
-#define N(n, v) {.name = slice_str(n), .type = AUDIT_NUMBER, .num = (v)}
+#define T(n, v)                                                                                    \
+    {                                                                                              \
+        .name = slice_str(n), .type = AUDIT_TEXT, .value = slice_str(v)                            \
+    }
+#define N(n, v)                                                                                    \
+    {                                                                                              \
+        .name = slice_str(n), .type = AUDIT_NUMBER, .num = (v)                                     \
+    }
 
-static const char line[] = "{\"action\":\"intent\",\"boot\":\"000102030405060708090a0b0c0d0e0f\","
-                           "\"f\":{\"key\":\"abcd\",\"n\":-7,\"text\":\"a\\\"\\\\\\n\\u0001\xC3\xA9\"},"
-                           "\"producer\":\"spiffe://chancery.test/chancery/signer\",\"pseq\":7,"
-                           "\"ts\":1763690000000000000,\"v\":1}";
+static const char line[] =
+    "{\"action\":\"intent\",\"boot\":\"000102030405060708090a0b0c0d0e0f\","
+    "\"f\":{\"key\":\"abcd\",\"n\":-7,\"text\":\"a\\\"\\\\\\n\\u0001\xC3\xA9\"},"
+    "\"producer\":\"spiffe://chancery.test/chancery/signer\",\"pseq\":7,"
+    "\"ts\":1763690000000000000,\"v\":1}";
 
 static void leaf_write_gives_the_documented_line(void **state)
 {
@@ -144,9 +151,12 @@ static void leaf_other_spellings_are_refused(void **state)
     struct audit_leaf leaf;
     struct diag diag;
     assert_int_equal(audit_leaf_read(slice_str(HEAD "{}" TAIL), &leaf, NULL), CH_OK);
-    assert_int_equal(audit_leaf_read(slice_str(HEAD "{\"a\":\"\\u001f\\b\"}" TAIL), &leaf, NULL), CH_OK);
+    assert_int_equal(audit_leaf_read(slice_str(HEAD "{\"a\":\"\\u001f\\b\"}" TAIL), &leaf, NULL),
+                     CH_OK);
     assert_int_equal(
-        audit_leaf_read(slice_str(HEAD "{\"a\":-9223372036854775808,\"b\":9223372036854775807}" TAIL), &leaf, NULL),
+        audit_leaf_read(
+            slice_str(HEAD "{\"a\":-9223372036854775808,\"b\":9223372036854775807}" TAIL), &leaf,
+            NULL),
         CH_OK);
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         diag_clear(&diag);
@@ -157,7 +167,8 @@ static void leaf_other_spellings_are_refused(void **state)
     }
 }
 
-static void fields_refused(struct audit_field *fields, size_t n, enum chancery_err want, const char *rule)
+static void fields_refused(struct audit_field *fields, size_t n, enum chancery_err want,
+                           const char *rule)
 {
     struct buf f;
     struct diag diag = {0};
@@ -174,19 +185,23 @@ static void fields_against_the_rules_are_refused(void **state)
     memset(big, 'x', sizeof big - 1);
     struct audit_field twice[] = {T("a", "1"), N("b", 2), T("a", "3")};
     fields_refused(twice, 3, CH_INVALID, "audit.field.twice");
-    static const char *const names[] = {"", "A", "a-b", "a.b", "\xC3\xA9",
-                                        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"};
+    static const char *const names[] = {
+        "",    "A",        "a-b",
+        "a.b", "\xC3\xA9", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         struct audit_field f = T(names[i], "x");
         fields_refused(&f, 1, CH_INVALID, "audit.field.name");
     }
     struct audit_field utf8 = T("a", "\xC3\x28");
     fields_refused(&utf8, 1, CH_INVALID, "audit.field.text");
-    struct audit_field nul = {.name = slice_str("a"), .type = AUDIT_TEXT, .value = slice_of("a\0b", 3)};
+    struct audit_field nul = {
+        .name = slice_str("a"), .type = AUDIT_TEXT, .value = slice_of("a\0b", 3)};
     fields_refused(&nul, 1, CH_INVALID, "audit.field.text");
-    struct audit_field text = {.name = slice_str("a"), .type = AUDIT_TEXT, .value = slice_of(big, AUDIT_TEXT_MAX + 1)};
+    struct audit_field text = {
+        .name = slice_str("a"), .type = AUDIT_TEXT, .value = slice_of(big, AUDIT_TEXT_MAX + 1)};
     fields_refused(&text, 1, CH_LIMIT, "audit.field.text");
-    struct audit_field digest = {.name = slice_str("a"), .type = AUDIT_DIGEST, .value = slice_of(big, 257)};
+    struct audit_field digest = {
+        .name = slice_str("a"), .type = AUDIT_DIGEST, .value = slice_of(big, 257)};
     fields_refused(&digest, 1, CH_LIMIT, "audit.field.digest");
     struct audit_field unset = {.name = slice_str("a")};
     fields_refused(&unset, 1, CH_INVALID, "audit.field.value");

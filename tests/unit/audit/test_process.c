@@ -1,5 +1,5 @@
-/* chancery-audit as a process: mTLS, callers, real database, real token, kill -9, and its log checked by
- * chancery-verify. */
+/* chancery-audit as a process: mTLS, callers, real database, real token, kill -9, and its log
+ * checked by chancery-verify. */
 #include "cm.h"
 
 #include <fcntl.h>
@@ -45,7 +45,8 @@ static void add_base64(struct buf *b, struct slice s)
     assert_int_equal(buf_add_str(b, "\""), CH_OK);
 }
 
-/* Generates the checkpoint keys and writes trust.json; the keys of other purposes are of no use here. */
+/* Generates the checkpoint keys and writes trust.json; the keys of other purposes are of no use
+ * here. */
 static void make_trust(char sha256_hex[65])
 {
     struct hsm_token *token = NULL;
@@ -55,13 +56,17 @@ static void make_trust(char sha256_hex[65])
                                .pin_file = softhsm.pin,
                                .pin_fd = -1};
     assert_int_equal(hsm_open(&o, &token, NULL), CH_OK);
-    assert_int_equal(hsm_key_generate(token, CRYPTO_KEY_P256, "checkpoint-p256", &key[0], NULL), CH_OK);
-    assert_int_equal(hsm_key_generate(token, CRYPTO_KEY_ED25519, "checkpoint-ed25519", &key[1], NULL), CH_OK);
+    assert_int_equal(hsm_key_generate(token, CRYPTO_KEY_P256, "checkpoint-p256", &key[0], NULL),
+                     CH_OK);
+    assert_int_equal(
+        hsm_key_generate(token, CRYPTO_KEY_ED25519, "checkpoint-ed25519", &key[1], NULL), CH_OK);
     struct buf b;
     buf_init(&b, 65536);
-    assert_int_equal(buf_printf(&b, "{\"v\":1,\"trust_domain\":\"%s\",\"origin\":\"%s\",\"keys\":{\"checkpoint\":[", DOMAIN,
-                                ORIGIN),
-                     CH_OK);
+    assert_int_equal(
+        buf_printf(&b,
+                   "{\"v\":1,\"trust_domain\":\"%s\",\"origin\":\"%s\",\"keys\":{\"checkpoint\":[",
+                   DOMAIN, ORIGIN),
+        CH_OK);
     for (size_t i = 0; i < 2; i++) {
         pub[i] = crypto_public_ref(hsm_key_public(key[i]));
         keys[i] = (struct tlog_key){slice_str(ORIGIN), pub[i]};
@@ -72,11 +77,13 @@ static void make_trust(char sha256_hex[65])
     add_base64(&b, crypto_public_spki(pub[0]));
     assert_int_equal(buf_add_str(&b, "],\"statement\":["), CH_OK);
     add_base64(&b, crypto_public_spki(pub[0]));
-    assert_int_equal(buf_printf(&b,
-                                "]},\"issuers\":[{\"issuer_id\":\"none\",\"certificate\":\"MAA=\",\"shards\":1,\"crl_url\":"
-                                "\"\",\"ocsp_url\":\"\"}],\"bundle_sha256\":\"%064d\",\"rehearsal\":true}\n",
-                                0),
-                     CH_OK);
+    assert_int_equal(
+        buf_printf(&b,
+                   "]},\"issuers\":[{\"issuer_id\":\"none\",\"certificate\":\"MAA=\",\"shards\":1,"
+                   "\"crl_url\":"
+                   "\"\",\"ocsp_url\":\"\"}],\"bundle_sha256\":\"%064d\",\"rehearsal\":true}\n",
+                   0),
+        CH_OK);
     char path[256];
     uint8_t digest[32];
     path_in(path, "trust.json");
@@ -94,13 +101,15 @@ static void make_config(const char *trust_sha256)
     buf_init(&b, 65536);
     test_postgres_conninfo(&pg, "chancery_audit", conninfo, sizeof conninfo);
     (void)snprintf(address, sizeof address, "unix:%s/audit.sock", dir);
-    assert_int_equal(buf_printf(&b,
-                                "process: audit\ninstance: audit-1\nlisten: \"%s\"\ntrust: %s/trust.json\n"
-                                "trust_sha256: \"%s\"\ntls: {dir: %s/id/audit}\nstate_dir: %s/state\n"
-                                "second_dir: %s/second\ndatabase: {conninfo: \"%s\", pool: 4}\n"
-                                "hsm:\n  module: %s\n  token: \"pkcs11:token=chancery-audit\"\n  pin_file: %s\n",
-                                address, dir, trust_sha256, dir, dir, dir, conninfo, TEST_SOFTHSM_MODULE, softhsm.pin),
-                     CH_OK);
+    assert_int_equal(
+        buf_printf(&b,
+                   "process: audit\ninstance: audit-1\nlisten: \"%s\"\ntrust: %s/trust.json\n"
+                   "trust_sha256: \"%s\"\ntls: {dir: %s/id/audit}\nstate_dir: %s/state\n"
+                   "second_dir: %s/second\ndatabase: {conninfo: \"%s\", pool: 4}\n"
+                   "hsm:\n  module: %s\n  token: \"pkcs11:token=chancery-audit\"\n  pin_file: %s\n",
+                   address, dir, trust_sha256, dir, dir, dir, conninfo, TEST_SOFTHSM_MODULE,
+                   softhsm.pin),
+        CH_OK);
     char path[256];
     path_in(path, "audit.yaml");
     assert_int_equal(os_file_write_atomic(path, buf_slice(&b), 0600, NULL), CH_OK);
@@ -110,7 +119,10 @@ static void make_config(const char *trust_sha256)
 static void start_process(void)
 {
     char config[256];
+    char failpoint[256];
     path_in(config, "audit.yaml");
+    path_in(failpoint, "failpoint");
+    assert_int_equal(setenv("CHANCERY_FAILPOINT_FILE", failpoint, 1), 0);
     pid = fork();
     assert_true(pid >= 0);
     if (pid == 0) {
@@ -118,7 +130,8 @@ static void start_process(void)
         path_in(log, "audit.log");
         int fd = open(log, O_WRONLY | O_CREAT | O_APPEND, 0600);
         (void)dup2(fd, 2);
-        (void)execl(TEST_BINARY_DIR "/bin/chancery-audit", "chancery-audit", "--config", config, (char *)NULL);
+        (void)execl(TEST_BINARY_DIR "/bin/chancery-audit", "chancery-audit", "--config", config,
+                    (char *)NULL);
         _exit(127);
     }
 }
@@ -164,7 +177,8 @@ static int setup(void **state)
     char sha256_hex[65];
     char folder[256];
     test_tmpdir(dir);
-    /* Children first: libgrpc's threads do not survive a fork without exec, and the server is exec'ed. */
+    /* Children first: libgrpc's threads do not survive a fork without exec, and the server is
+     * exec'ed. */
     test_softhsm_start(&softhsm);
     test_softhsm_token(&softhsm, "chancery-audit");
     make_trust(sha256_hex);
@@ -207,8 +221,8 @@ static int teardown(void **state)
 }
 
 /* One entry: an INTENT with `item`, or a note. */
-static enum chancery_err append(struct rpc_channel *c, uint8_t boot_byte, uint64_t sequence, const uint8_t *item,
-                                const char *text, struct arena *arena,
+static enum chancery_err append(struct rpc_channel *c, uint8_t boot_byte, uint64_t sequence,
+                                const uint8_t *item, const char *text, struct arena *arena,
                                 const Chancery__Audit__V1__AppendResponse **out, struct diag *diag)
 {
     uint8_t boot[16];
@@ -240,7 +254,8 @@ static enum chancery_err append(struct rpc_channel *c, uint8_t boot_byte, uint64
     return err;
 }
 
-static uint64_t append_note(struct rpc_channel *c, uint8_t boot, uint64_t sequence, const char *text)
+static uint64_t append_note(struct rpc_channel *c, uint8_t boot, uint64_t sequence,
+                            const char *text)
 {
     struct arena arena = {0};
     struct diag diag = {0};
@@ -265,16 +280,23 @@ static void append_is_answered_with_index_and_proof_follows(void **state)
     m.index = index;
     m.wait_ms = 5000;
     int64_t began = os_mono_ms();
-    assert_int_equal(rpc_call_unary(auditor, SD, "GetProof", &m.base, 10000, &arena, &answer, &diag), CH_OK);
-    assert_true(os_mono_ms() - began < 1500); /* covered within a second, with room for a busy machine */
-    const Chancery__Audit__V1__GetProofResponse *r = (const Chancery__Audit__V1__GetProofResponse *)answer;
+    assert_int_equal(
+        rpc_call_unary(auditor, SD, "GetProof", &m.base, 10000, &arena, &answer, &diag), CH_OK);
+    assert_true(os_mono_ms() - began <
+                1500); /* covered within a second, with room for a busy machine */
+    const Chancery__Audit__V1__GetProofResponse *r =
+        (const Chancery__Audit__V1__GetProofResponse *)answer;
     uint64_t proven = 0;
-    assert_int_equal(tlog_proof_verify(slice_str(r->proof), rpc_slice(r->leaf), keys, 2, &proven, NULL), CH_OK);
+    assert_int_equal(
+        tlog_proof_verify(slice_str(r->proof), rpc_slice(r->leaf), keys, 2, &proven, NULL), CH_OK);
     assert_int_equal(proven, index);
     m.index = index + 1000000;
-    assert_int_equal(rpc_call_unary(auditor, SD, "GetProof", &m.base, 10000, &arena, &answer, &diag), CH_NOT_FOUND);
+    assert_int_equal(
+        rpc_call_unary(auditor, SD, "GetProof", &m.base, 10000, &arena, &answer, &diag),
+        CH_NOT_FOUND);
     m.wait_ms = 10001;
-    assert_int_equal(rpc_call_unary(auditor, SD, "GetProof", &m.base, 10000, &arena, &answer, &diag), CH_LIMIT);
+    assert_int_equal(
+        rpc_call_unary(auditor, SD, "GetProof", &m.base, 10000, &arena, &answer, &diag), CH_LIMIT);
     arena_clear(&arena);
 }
 
@@ -313,20 +335,24 @@ static void callers_outside_the_list_and_bad_entries_are_refused(void **state)
     assert_string_equal(diag.field, "entries[0].text");
     Chancery__Audit__V1__GetCheckpointRequest m = CHANCERY__AUDIT__V1__GET_CHECKPOINT_REQUEST__INIT;
     ProtobufCMessage *answer = NULL;
-    assert_int_equal(rpc_call_unary(stranger, SD, "GetCheckpoint", &m.base, 5000, &arena, &answer, &diag), CH_DENIED);
-    assert_int_equal(rpc_call_unary(auditor, SD, "GetCheckpoint", &m.base, 5000, &arena, &answer, &diag), CH_OK);
+    assert_int_equal(
+        rpc_call_unary(stranger, SD, "GetCheckpoint", &m.base, 5000, &arena, &answer, &diag),
+        CH_DENIED);
+    assert_int_equal(
+        rpc_call_unary(auditor, SD, "GetCheckpoint", &m.base, 5000, &arena, &answer, &diag), CH_OK);
     struct tlog_checkpoint c;
     const char *note = ((const Chancery__Audit__V1__GetCheckpointResponse *)answer)->checkpoint;
     assert_int_equal(tlog_checkpoint_open(slice_str(note), keys, 2, true, &c, NULL), CH_OK);
     arena_clear(&arena);
 }
 
-static const Chancery__Audit__V1__ListEntriesResponse *list(Chancery__Audit__V1__ListEntriesRequest *m,
-                                                            struct arena *arena)
+static const Chancery__Audit__V1__ListEntriesResponse *
+list(Chancery__Audit__V1__ListEntriesRequest *m, struct arena *arena)
 {
     ProtobufCMessage *answer = NULL;
     struct diag diag = {0};
-    enum chancery_err err = rpc_call_unary(auditor, SD, "ListEntries", &m->base, 5000, arena, &answer, &diag);
+    enum chancery_err err =
+        rpc_call_unary(auditor, SD, "ListEntries", &m->base, 5000, arena, &answer, &diag);
     if (err != CH_OK) {
         fail_msg("%s: %s", diag.rule, diag.text);
     }
@@ -359,16 +385,19 @@ static void entries_are_listed_filtered_and_streamed(void **state)
     m.count = 3;
     r = list(&m, &arena);
     assert_int_equal(r->n_entries, 3);
-    assert_true(r->entries[0]->index > r->entries[1]->index && r->entries[1]->index > r->entries[2]->index);
+    assert_true(r->entries[0]->index > r->entries[1]->index &&
+                r->entries[1]->index > r->entries[2]->index);
     m.count = 1001;
     ProtobufCMessage *answer = NULL;
-    assert_int_equal(rpc_call_unary(auditor, SD, "ListEntries", &m.base, 5000, &arena, &answer, NULL), CH_LIMIT);
+    assert_int_equal(
+        rpc_call_unary(auditor, SD, "ListEntries", &m.base, 5000, &arena, &answer, NULL), CH_LIMIT);
 
     Chancery__Audit__V1__StreamEntriesRequest s = CHANCERY__AUDIT__V1__STREAM_ENTRIES_REQUEST__INIT;
     struct rpc_stream *stream = NULL;
     s.first_index = first;
-    assert_int_equal(
-        rpc_stream_open(auditor, SD, "StreamEntries", RPC_SERVER_STREAM, &s.base, 10000, &stream, NULL), CH_OK);
+    assert_int_equal(rpc_stream_open(auditor, SD, "StreamEntries", RPC_SERVER_STREAM, &s.base,
+                                     10000, &stream, NULL),
+                     CH_OK);
     uint64_t next = first;
     enum chancery_err err = CH_OK;
     while ((err = rpc_stream_recv(stream, &arena, &answer)) == CH_OK) {
@@ -384,7 +413,8 @@ static void entries_are_listed_filtered_and_streamed(void **state)
     arena_clear(&arena);
 }
 
-/* Killed at random under load: what was acknowledged is there once, repetitions get the same answer. */
+/* Killed at random under load: what was acknowledged is there once, repetitions get the same
+ * answer. */
 static void process_killed_under_load_keeps_what_it_acknowledged(void **state)
 {
     (void)state;
@@ -407,6 +437,40 @@ static void process_killed_under_load_keeps_what_it_acknowledged(void **state)
     assert_true(sequence > 20);
 }
 
+#ifdef CHANCERY_FAILPOINTS
+/* Killed between each pair of steps: the repeated Append finds or makes exactly one entry, and the
+ * published log goes on. */
+static void process_killed_at_each_named_point_goes_on(void **state)
+{
+    (void)state;
+    static const char *const points[] = {"audit.queued", "audit.committed", "audit.tiles_written",
+                                         "audit.signed", "audit.second_written"};
+    for (uint64_t i = 0; i < sizeof points / sizeof points[0]; i++) {
+        struct arena arena = {0};
+        const Chancery__Audit__V1__AppendResponse *r = NULL;
+        char path[256];
+        int status = 0;
+        path_in(path, "failpoint");
+        assert_int_equal(os_file_write_atomic(path, slice_str(points[i]), 0644, NULL), CH_OK);
+        enum chancery_err err = append(other, 7, i + 1, NULL, points[i], &arena, &r, NULL);
+        assert_true(i >= 2 || err != CH_OK); /* died before it could answer */
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+        start_process();
+        wait_ready(other);
+        uint64_t index = append_note(other, 7, i + 1, points[i]);
+        Chancery__Audit__V1__ListEntriesRequest m = CHANCERY__AUDIT__V1__LIST_ENTRIES_REQUEST__INIT;
+        m.field = (char *)"text";
+        m.value = (char *)points[i];
+        m.newest_first = 1;
+        const Chancery__Audit__V1__ListEntriesResponse *found = list(&m, &arena);
+        assert_int_equal(found->n_entries, 1);
+        assert_int_equal(found->entries[0]->index, index);
+        arena_clear(&arena);
+    }
+}
+#endif
+
 static void log_verifies_after_all_that(void **state)
 {
     (void)state;
@@ -416,14 +480,17 @@ static void log_verifies_after_all_that(void **state)
     ProtobufCMessage *answer = NULL;
     m.index = index;
     m.wait_ms = 10000;
-    assert_int_equal(rpc_call_unary(auditor, SD, "GetProof", &m.base, 12000, &arena, &answer, NULL), CH_OK);
+    assert_int_equal(rpc_call_unary(auditor, SD, "GetProof", &m.base, 12000, &arena, &answer, NULL),
+                     CH_OK);
     arena_clear(&arena);
-    /* The INTENTs above name neither key nor TBS, which the verifier rightly minds: only that may be found. */
+    /* The INTENTs above name neither key nor TBS, which the verifier rightly minds: only that may
+     * be found. */
     static const char command[] =
         "flock -s $D/state/log.lock cp -a $D/state/log $D/copy && "
         "! " TEST_BINARY_DIR "/bin/chancery-verify --trust $D/trust.json $D/copy > $D/report && "
         "[ $(grep -c ^FAULT $D/report) = 1 ] && grep -q intent.fields $D/report && "
-        "/usr/bin/python3 -B " TEST_SOURCE_DIR "/tests/interop/verify_log.py $D/trust.json $D/copy >/dev/null";
+        "/usr/bin/python3 -B " TEST_SOURCE_DIR
+        "/tests/interop/verify_log.py $D/trust.json $D/copy >/dev/null";
     assert_int_equal(setenv("D", dir, 1), 0);
     assert_int_equal(system(command), 0); /* NOLINT: the programs under test */
 }
@@ -436,6 +503,9 @@ int main(void)
         cmocka_unit_test(callers_outside_the_list_and_bad_entries_are_refused),
         cmocka_unit_test(entries_are_listed_filtered_and_streamed),
         cmocka_unit_test(process_killed_under_load_keeps_what_it_acknowledged),
+#ifdef CHANCERY_FAILPOINTS
+        cmocka_unit_test(process_killed_at_each_named_point_goes_on),
+#endif
         cmocka_unit_test(log_verifies_after_all_that),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -1,4 +1,5 @@
-/* The publisher on a real PostgreSQL and a real SoftHSM token: files, checkpoints, rebuilding, refusing. */
+/* The publisher on a real PostgreSQL and a real SoftHSM token: files, checkpoints, rebuilding,
+ * refusing. */
 #include "tests_audit.h"
 
 #include <dirent.h>
@@ -29,8 +30,11 @@ static int setup(void **state)
                                  .pin_file = softhsm.pin,
                                  .pin_fd = -1};
     assert_int_equal(hsm_open(&hsm, &token, NULL), CH_OK);
-    assert_int_equal(hsm_key_generate(token, CRYPTO_KEY_P256, "checkpoint-p256", &opts.keys[0], NULL), CH_OK);
-    assert_int_equal(hsm_key_generate(token, CRYPTO_KEY_ED25519, "checkpoint-ed25519", &opts.keys[1], NULL), CH_OK);
+    assert_int_equal(
+        hsm_key_generate(token, CRYPTO_KEY_P256, "checkpoint-p256", &opts.keys[0], NULL), CH_OK);
+    assert_int_equal(
+        hsm_key_generate(token, CRYPTO_KEY_ED25519, "checkpoint-ed25519", &opts.keys[1], NULL),
+        CH_OK);
     for (size_t i = 0; i < AUDIT_KEYS; i++) {
         keys[i] = (struct tlog_key){slice_str(ORIGIN), hsm_key_public(opts.keys[i])};
     }
@@ -133,7 +137,8 @@ static void snapshot(const char *folder, struct buf *out)
     for (int i = 0; i < n; i++) {
         char path[400];
         struct stat st;
-        (void)snprintf(path, sizeof path, "%s%s%s", folder, folder[0] == '\0' ? "" : "/", names[i]->d_name);
+        (void)snprintf(path, sizeof path, "%s%s%s", folder, folder[0] == '\0' ? "" : "/",
+                       names[i]->d_name);
         (void)snprintf(full, sizeof full, "%s/%s", log_dir, path);
         if (names[i]->d_name[0] != '.' && stat(full, &st) == 0) {
             assert_int_equal(buf_printf(out, "%s\n", path), CH_OK);
@@ -205,9 +210,11 @@ static void log_grows_with_valid_checkpoints_proofs_and_no_superseded_files(void
         for (uint64_t k = 0; k < indices[i] % 256; k++) {
             at += 2 + ((size_t)bundle.ptr[at] << 8 | bundle.ptr[at + 1]);
         }
-        struct slice leaf = slice_of(bundle.ptr + at + 2, (size_t)bundle.ptr[at] << 8 | bundle.ptr[at + 1]);
+        struct slice leaf =
+            slice_of(bundle.ptr + at + 2, (size_t)bundle.ptr[at] << 8 | bundle.ptr[at + 1]);
         uint64_t index = 0;
-        assert_int_equal(tlog_proof_verify(buf_slice(&proof), leaf, keys, AUDIT_KEYS, &index, NULL), CH_OK);
+        assert_int_equal(tlog_proof_verify(buf_slice(&proof), leaf, keys, AUDIT_KEYS, &index, NULL),
+                         CH_OK);
         assert_int_equal(index, indices[i]);
         buf_clear(&proof);
         buf_clear(&bundle);
@@ -259,7 +266,8 @@ static void files_lost_or_broken_are_rebuilt_byte_for_byte(void **state)
     audit_writer_stop(w);
 }
 
-/* Rows changed behind the log's back, or an old database: nothing is signed, the writer may not go on. */
+/* Rows changed behind the log's back, or an old database: nothing is signed, the writer may not go
+ * on. */
 static void log_that_contradicts_a_signed_checkpoint_is_not_signed(void **state)
 {
     (void)state;
@@ -278,22 +286,26 @@ static void log_that_contradicts_a_signed_checkpoint_is_not_signed(void **state)
 
     struct buf want;
     take_snapshot(&want);
-    test_postgres_admin(&pg, "CREATE TABLE public.kept AS SELECT entries FROM audit.batch WHERE first_index = 0; "
-                             "ALTER TABLE audit.batch DISABLE TRIGGER USER; "
-                             "UPDATE audit.batch SET entries = set_byte(entries, 20, get_byte(entries, 20) # 1) "
-                             "WHERE first_index = 0; "
-                             "ALTER TABLE audit.batch ENABLE TRIGGER USER");
+    test_postgres_admin(
+        &pg, "CREATE TABLE public.kept AS SELECT entries FROM audit.batch WHERE first_index = 0; "
+             "ALTER TABLE audit.batch DISABLE TRIGGER USER; "
+             "UPDATE audit.batch SET entries = set_byte(entries, 20, get_byte(entries, 20) # 1) "
+             "WHERE first_index = 0; "
+             "ALTER TABLE audit.batch ENABLE TRIGGER USER");
     char command[128];
     (void)snprintf(command, sizeof command, "rm -rf %s/tile", log_dir);
-    assert_int_equal(system(command), 0); /* NOLINT: everything is to be rebuilt from the changed rows */
+    assert_int_equal(system(command),
+                     0); /* NOLINT: everything is to be rebuilt from the changed rows */
     p = publisher();
     diag_clear(&diag);
     assert_int_equal(run(p, w, &diag), CH_INTEGRITY);
     assert_string_equal(diag.rule, "audit.checkpoint.contradiction");
     assert_int_equal(run(p, w, &diag), CH_INTEGRITY); /* and stays so */
-    test_postgres_admin(&pg, "ALTER TABLE audit.batch DISABLE TRIGGER USER; "
-                             "UPDATE audit.batch SET entries = (SELECT entries FROM public.kept) WHERE first_index = 0; "
-                             "ALTER TABLE audit.batch ENABLE TRIGGER USER; DROP TABLE public.kept");
+    test_postgres_admin(
+        &pg,
+        "ALTER TABLE audit.batch DISABLE TRIGGER USER; "
+        "UPDATE audit.batch SET entries = (SELECT entries FROM public.kept) WHERE first_index = 0; "
+        "ALTER TABLE audit.batch ENABLE TRIGGER USER; DROP TABLE public.kept");
     audit_publisher_free(p);
     p = publisher();
     publish(p, w);
@@ -316,8 +328,10 @@ static void log_that_contradicts_a_signed_checkpoint_is_not_signed(void **state)
     for (size_t i = 0; i < AUDIT_KEYS; i++) {
         struct buf sig;
         buf_init(&sig, 256);
-        assert_int_equal(hsm_sign(opts.keys[i], i == 0 ? CRYPTO_ALG_ECDSA_SHA256 : CRYPTO_ALG_ED25519,
-                                  buf_slice(&text), 1000, &sig, NULL), CH_OK);
+        assert_int_equal(hsm_sign(opts.keys[i],
+                                  i == 0 ? CRYPTO_ALG_ECDSA_SHA256 : CRYPTO_ALG_ED25519,
+                                  buf_slice(&text), 1000, &sig, NULL),
+                         CH_OK);
         assert_int_equal(tlog_note_add_signature(&keys[i], buf_slice(&sig), &ahead), CH_OK);
         buf_clear(&sig);
     }

@@ -47,7 +47,8 @@ static void rebuild(const struct world *w, struct audit_state *out)
         size_t len = (size_t)p[0] << 24 | (size_t)p[1] << 16 | (size_t)p[2] << 8 | p[3];
         struct diag diag = {0};
         if (audit_state_replay(out, index, slice_of(p + 4, len), &diag) != CH_OK) {
-            fail_msg("%s at %llu: %.*s", diag.text, (unsigned long long)index, (int)len, (const char *)p + 4);
+            fail_msg("%s at %llu: %.*s", diag.text, (unsigned long long)index, (int)len,
+                     (const char *)p + 4);
         }
         index++;
         at += 4 + len;
@@ -59,7 +60,8 @@ static void rebuild(const struct world *w, struct audit_state *out)
 /* An INTENT per item number; items are SHA-256-like names made of it. */
 static struct audit_item intent(unsigned number, int64_t expires_s)
 {
-    struct audit_item i = {.action = slice_str("intent"), .intent = true, .permit_expires_s = expires_s};
+    struct audit_item i = {
+        .action = slice_str("intent"), .intent = true, .permit_expires_s = expires_s};
     uint8_t seed[4] = {(uint8_t)number, (uint8_t)(number >> 8), 0, 0};
     crypto_sha256(slice_of(seed, 4), i.permit_item);
     char hex[65];
@@ -67,7 +69,8 @@ static struct audit_item intent(unsigned number, int64_t expires_s)
     static unsigned next;
     char *f = text[next++ % 64];
     hex_encode(slice_of(i.permit_item, 32), hex);
-    int n = snprintf(f, 160, "{\"permit_expires_s\":%lld,\"permit_item\":\"%s\"}", (long long)expires_s, hex);
+    int n = snprintf(f, 160, "{\"permit_expires_s\":%lld,\"permit_item\":\"%s\"}",
+                     (long long)expires_s, hex);
     i.f = slice_of(f, (size_t)n);
     return i;
 }
@@ -77,8 +80,9 @@ static struct audit_item note(const char *f)
     return (struct audit_item){.action = slice_str("note"), .f = slice_str(f)};
 }
 
-static enum chancery_err add(struct world *w, uint8_t boot, uint64_t sequence, const struct audit_item *items,
-                             size_t n, int64_t now_ns, struct audit_ack *acks, struct diag *diag)
+static enum chancery_err add(struct world *w, uint8_t boot, uint64_t sequence,
+                             const struct audit_item *items, size_t n, int64_t now_ns,
+                             struct audit_ack *acks, struct diag *diag)
 {
     struct audit_append a = {
         .producer = slice_str(SIGNER), .sequence = sequence, .items = items, .n = n, .acks = acks};
@@ -116,7 +120,8 @@ static void append_repeated_gets_first_acknowledgement(void **state)
     assert_int_equal(add(&w, 1, 5, items, 2, NOW + S_NS, again, NULL), CH_OK);
     assert_int_equal(w.batch.n, 0); /* nothing new */
     assert_same_acks(first, again, 2);
-    assert_int_equal(add(&w, 2, 5, items, 2, NOW, again, NULL), CH_OK); /* another boot is another sender */
+    assert_int_equal(add(&w, 2, 5, items, 2, NOW, again, NULL),
+                     CH_OK); /* another boot is another sender */
     assert_int_equal(again[0].index, 2);
 
     struct diag diag;
@@ -182,7 +187,8 @@ static void intent_used_expired_or_too_long_is_refused_and_recorded(void **state
     assert_int_equal(add(&w, 1, 1, items, 5, NOW + 90 * S_NS, again, NULL), CH_OK);
     assert_same_acks(acks, again, 5);
 
-    /* Another Append of the accepted item, from another boot too: refused while it is remembered. */
+    /* Another Append of the accepted item, from another boot too: refused while it is remembered.
+     */
     assert_int_equal(add(&w, 9, 1, items, 1, NOW + S_NS, acks, NULL), CH_OK);
     assert_string_equal(acks[0].rule, AUDIT_RULE_USED);
     world_clear(&w);
@@ -214,8 +220,8 @@ struct sent {
     struct audit_ack acks[4];
 };
 
-/* Whatever was appended, a state rebuilt from the log acknowledges repetitions as the first one did and
- * refuses the same permits. */
+/* Whatever was appended, a state rebuilt from the log acknowledges repetitions as the first one did
+ * and refuses the same permits. */
 static void state_rebuilt_from_log_judges_the_same(void **state)
 {
     (void)state;
@@ -232,9 +238,9 @@ static void state_rebuilt_from_log_judges_the_same(void **state)
         s->sequence = r + 1;
         s->n = (size_t)(1 + rand_r(&seed) % 4);
         for (size_t i = 0; i < s->n; i++) {
-            s->items[i] = rand_r(&seed) % 2 == 0
-                              ? note("{\"x\":\"y\"}")
-                              : intent((unsigned)rand_r(&seed) % 400, now / S_NS + rand_r(&seed) % 150 - 10);
+            s->items[i] = rand_r(&seed) % 2 == 0 ? note("{\"x\":\"y\"}")
+                                                 : intent((unsigned)rand_r(&seed) % 400,
+                                                          now / S_NS + rand_r(&seed) % 150 - 10);
             memcpy(s->text[i], s->items[i].f.ptr, s->items[i].f.len);
             s->items[i].f.ptr = (const uint8_t *)s->text[i];
         }
@@ -249,7 +255,8 @@ static void state_rebuilt_from_log_judges_the_same(void **state)
     for (unsigned r = 0; r < ROUNDS; r++) {
         struct sent *s = &all[r];
         struct audit_ack acks[4];
-        assert_int_equal(add(&w, s->boot, s->sequence, s->items, s->n, NOW + 70 * S_NS, acks, NULL), CH_OK);
+        assert_int_equal(add(&w, s->boot, s->sequence, s->items, s->n, NOW + 70 * S_NS, acks, NULL),
+                         CH_OK);
         assert_same_acks(acks, s->acks, s->n);
         for (size_t i = 0; i < s->n; i++) {
             refused += acks[i].err != CH_OK ? 1 : 0;
@@ -292,14 +299,16 @@ static void permits_are_forgotten_only_after_their_time(void **state)
 static void replay_of_a_foreign_or_reordered_log_is_refused(void **state)
 {
     (void)state;
-    static const char head[] = "{\"action\":\"note\",\"boot\":\"00000000000000000000000000000000\",\"f\":{},"
-                               "\"producer\":\"p\",\"pseq\":";
+    static const char head[] =
+        "{\"action\":\"note\",\"boot\":\"00000000000000000000000000000000\",\"f\":{},"
+        "\"producer\":\"p\",\"pseq\":";
     struct audit_state s;
     char text[256];
     assert_int_equal(audit_state_init(&s), CH_OK);
     (void)snprintf(text, sizeof text, "%s1,\"ts\":5,\"v\":1}", head);
     assert_int_equal(audit_state_replay(&s, 0, slice_str(text), NULL), CH_OK);
-    (void)snprintf(text, sizeof text, "%s2,\"ts\":4,\"v\":1}", head); /* older than the one before */
+    (void)snprintf(text, sizeof text, "%s2,\"ts\":4,\"v\":1}",
+                   head); /* older than the one before */
     assert_int_equal(audit_state_replay(&s, 1, slice_str(text), NULL), CH_INTEGRITY);
     (void)snprintf(text, sizeof text, "%s2,\"ts\":5,\"v\":1}", head);
     assert_int_equal(audit_state_replay(&s, 1, slice_str(text), NULL), CH_OK);

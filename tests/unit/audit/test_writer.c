@@ -206,7 +206,8 @@ static void wait_done(struct producer *p, uint64_t more)
     }
 }
 
-/* Power cuts of the database and killed sessions under load: each entry is in the log exactly once. */
+/* Power cuts of the database and killed sessions under load: each entry is in the log exactly once.
+ */
 static void database_lost_under_load_loses_and_doubles_nothing(void **state)
 {
     (void)state;
@@ -258,7 +259,8 @@ static void log_shorter_than_a_checkpoint_is_not_continued(void **state)
     (void)state;
     char conninfo[512];
     test_postgres_conninfo(&pg, "chancery_audit", conninfo, sizeof conninfo);
-    struct audit_writer_opts o = {.conninfo = conninfo, .instance = "a", .self = "x", .admit = admit_none};
+    struct audit_writer_opts o = {
+        .conninfo = conninfo, .instance = "a", .self = "x", .admit = admit_none};
     struct audit_writer *w = NULL;
     assert_int_equal(audit_writer_start(&o, &w, NULL), CH_OK);
     int64_t until = os_mono_ms() + 20000;

@@ -1,4 +1,5 @@
-/* Signed notes, checkpoints, proof texts: vectors, round trips, and everything that must be refused. */
+/* Signed notes, checkpoints, proof texts: vectors, round trips, and everything that must be
+ * refused. */
 #include "tests_tlog.h"
 
 #include "log_keys.h"
@@ -27,13 +28,15 @@ static int teardown(void **state)
 static void vkey_of_specification_example_matches(void **state)
 {
     (void)state;
-    static const char vkey[] = "example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k";
+    static const char vkey[] =
+        "example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k";
     struct buf spki;
     struct buf raw;
     buf_init(&spki, 128);
     buf_init(&raw, 128);
     assert_int_equal(base64_decode(slice_str(strrchr(vkey, '+') + 1), &raw), CH_OK);
-    static const uint8_t head[] = {0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00};
+    static const uint8_t head[] = {0x30, 0x2a, 0x30, 0x05, 0x06, 0x03,
+                                   0x2b, 0x65, 0x70, 0x03, 0x21, 0x00};
     assert_int_equal(buf_add(&spki, slice_of(head, sizeof head)), CH_OK);
     assert_int_equal(buf_add(&spki, slice_of(raw.ptr + 1, 32)), CH_OK);
     struct crypto_public *pub = NULL;
@@ -54,7 +57,8 @@ static void vkey_of_specification_example_matches(void **state)
     crypto_public_free(pub);
 }
 
-/* Rekor once computed this ID by the Ed25519 rule: the ID itself is tested, not only the signature. */
+/* Rekor once computed this ID by the Ed25519 rule: the ID itself is tested, not only the signature.
+ */
 static void key_id_ecdsa_is_hash_of_spki_alone(void **state)
 {
     (void)state;
@@ -74,8 +78,18 @@ static void key_id_ecdsa_is_hash_of_spki_alone(void **state)
 static void key_bad_names_are_refused(void **state)
 {
     (void)state;
-    static const char *const bad[] = {"", "a b", "a+b", "a\nb", "a\tb", "a\xC2\xA0" "b", "a\xE2\x80\xA8" "b",
-                                      "\xE3\x80\x80", "\xC3\x28", "a\xC2\x85"};
+    static const char *const bad[] = {"",
+                                      "a b",
+                                      "a+b",
+                                      "a\nb",
+                                      "a\tb",
+                                      "a\xC2\xA0"
+                                      "b",
+                                      "a\xE2\x80\xA8"
+                                      "b",
+                                      "\xE3\x80\x80",
+                                      "\xC3\x28",
+                                      "a\xC2\x85"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         struct tlog_key key = {slice_str(bad[i]), keys.pub[1]};
         uint8_t id[4];
@@ -105,7 +119,8 @@ static void checkpoint_signed_by_both_opens(void **state)
     assert_true(slice_eq(c.origin, slice_str(ORIGIN)));
     assert_int_equal(c.size, 123456789);
     assert_memory_equal(c.root.b, root.b, TLOG_HASH);
-    assert_int_equal(tlog_checkpoint_open(buf_slice(&note), keys.keys, 0, true, &c, NULL), CH_INVALID);
+    assert_int_equal(tlog_checkpoint_open(buf_slice(&note), keys.keys, 0, true, &c, NULL),
+                     CH_INVALID);
     buf_clear(&note);
 }
 
@@ -181,7 +196,8 @@ static void checkpoint_other_spellings_with_right_signatures_are_refused(void **
     start(&note, TEXT);
     log_keys_sign(&keys, 0, slice_str(TEXT), &note);
     log_keys_sign(&keys, 1, slice_str(TEXT), &note);
-    assert_int_equal(open_text(buf_slice(&note), true, NULL), CH_OK); /* the cases above fail by their text */
+    assert_int_equal(open_text(buf_slice(&note), true, NULL),
+                     CH_OK); /* the cases above fail by their text */
     buf_clear(&note);
 }
 
@@ -285,14 +301,16 @@ static void proof_text_round_trip_and_alterations(void **state)
     assert_int_equal(index, 42);
     for (size_t i = 0; i < out.len; i++) {
         out.ptr[i] ^= 1;
-        assert_int_not_equal(tlog_proof_verify(buf_slice(&out), entry, keys.keys, 2, &index, NULL), CH_OK);
+        assert_int_not_equal(tlog_proof_verify(buf_slice(&out), entry, keys.keys, 2, &index, NULL),
+                             CH_OK);
         out.ptr[i] ^= 1;
     }
-    assert_int_equal(tlog_proof_verify(buf_slice(&out), vector_entry(43, text), keys.keys, 2, &index, NULL),
-                     CH_CRYPTO);
+    assert_int_equal(
+        tlog_proof_verify(buf_slice(&out), vector_entry(43, text), keys.keys, 2, &index, NULL),
+        CH_CRYPTO);
     entry = vector_entry(42, text);
-    assert_int_equal(tlog_proof_verify(slice_sub(buf_slice(&out), 0, out.len - 1), entry, keys.keys, 2,
-                                       &index, NULL),
+    assert_int_equal(tlog_proof_verify(slice_sub(buf_slice(&out), 0, out.len - 1), entry, keys.keys,
+                                       2, &index, NULL),
                      CH_MALFORMED);
 
     /* The optional extra line is accepted in its place only. */
@@ -301,9 +319,11 @@ static void proof_text_round_trip_and_alterations(void **state)
     static const char head[] = "c2sp.org/tlog-proof@v1\n";
     assert_int_equal(buf_printf(&extra, "%sextra Zm9v\n", head), CH_OK);
     assert_int_equal(buf_add(&extra, slice_sub(buf_slice(&out), sizeof head - 1, out.len)), CH_OK);
-    assert_int_equal(tlog_proof_verify(buf_slice(&extra), entry, keys.keys, 2, &index, NULL), CH_OK);
+    assert_int_equal(tlog_proof_verify(buf_slice(&extra), entry, keys.keys, 2, &index, NULL),
+                     CH_OK);
     extra.ptr[sizeof head - 1 + 9] = '=';
-    assert_int_equal(tlog_proof_verify(buf_slice(&extra), entry, keys.keys, 2, &index, NULL), CH_MALFORMED);
+    assert_int_equal(tlog_proof_verify(buf_slice(&extra), entry, keys.keys, 2, &index, NULL),
+                     CH_MALFORMED);
     buf_clear(&extra);
     buf_clear(&out);
     buf_clear(&note);

@@ -1,4 +1,5 @@
-/* Proofs: every index and every pair of sizes up to 300, against the recursive definitions of RFC 6962. */
+/* Proofs: every index and every pair of sizes up to 300, against the recursive definitions of RFC
+ * 6962. */
 #include "tests_tlog.h"
 
 #define SIZES ((size_t)300)
@@ -28,7 +29,8 @@ static int setup(void **state)
 static enum chancery_err node(void *ctx, unsigned level, uint64_t index, struct tlog_hash *out)
 {
     uint64_t size = *(uint64_t *)ctx;
-    assert_true(level < LEVELS && (index + 1) << level <= size); /* perfect subtrees of this tree only */
+    assert_true(level < LEVELS &&
+                (index + 1) << level <= size); /* perfect subtrees of this tree only */
     *out = levels[level][index];
     return CH_OK;
 }
@@ -171,13 +173,15 @@ static void consistency_altered_is_refused(void **state)
     bool valid = true;
     tlog_verify_consistency(3, &roots[3], 2, &roots[2], NULL, 0, &valid); /* a shrunk log */
     assert_false(valid);
-    tlog_verify_consistency(3, &roots[3], 3, &roots[4], NULL, 0, &valid); /* two roots at one size */
+    tlog_verify_consistency(3, &roots[3], 3, &roots[4], NULL, 0,
+                            &valid); /* two roots at one size */
     assert_false(valid);
     tlog_verify_consistency(0, &roots[1], 3, &roots[3], NULL, 0, &valid); /* not the empty tree */
     assert_false(valid);
 }
 
-static enum chancery_err broken_node(void *ctx, unsigned level, uint64_t index, struct tlog_hash *out)
+static enum chancery_err broken_node(void *ctx, unsigned level, uint64_t index,
+                                     struct tlog_hash *out)
 {
     (void)ctx;
     (void)level;
@@ -199,7 +203,8 @@ static void prover_bad_arguments_and_node_errors_are_reported(void **state)
     assert_int_equal(n, 99); /* untouched on failure */
 }
 
-/* A proof in a tree of 2^64 - 1 leaves has at most 64 hashes and the arithmetic does not overflow. */
+/* A proof in a tree of 2^64 - 1 leaves has at most 64 hashes and the arithmetic does not overflow.
+ */
 static enum chancery_err same_node(void *ctx, unsigned level, uint64_t index, struct tlog_hash *out)
 {
     (void)ctx;
@@ -215,10 +220,12 @@ static void inclusion_in_largest_tree_fits(void **state)
     size_t n = 0;
     assert_int_equal(tlog_prove_inclusion(0, UINT64_MAX, same_node, NULL, proof, &n), CH_OK);
     assert_int_equal(n, 64);
-    assert_int_equal(tlog_prove_inclusion(UINT64_MAX - 1, UINT64_MAX, same_node, NULL, proof, &n), CH_OK);
-    assert_int_equal(tlog_prove_consistency(1ULL << 63, UINT64_MAX, same_node, NULL, proof, &n), CH_LIMIT);
-    assert_int_equal(tlog_prove_consistency((1ULL << 62) + 1, 1ULL << 63, same_node, NULL, proof, &n),
+    assert_int_equal(tlog_prove_inclusion(UINT64_MAX - 1, UINT64_MAX, same_node, NULL, proof, &n),
                      CH_OK);
+    assert_int_equal(tlog_prove_consistency(1ULL << 63, UINT64_MAX, same_node, NULL, proof, &n),
+                     CH_LIMIT);
+    assert_int_equal(
+        tlog_prove_consistency((1ULL << 62) + 1, 1ULL << 63, same_node, NULL, proof, &n), CH_OK);
     assert_int_equal(n, 64);
 }
 

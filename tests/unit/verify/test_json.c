@@ -21,8 +21,10 @@ static void round_trip(const char *in, const char *want)
 static void json_is_written_canonically(void **state)
 {
     (void)state;
-    round_trip(" { \"b\" : [ 1 , -2, true,false , null ], \"a\":\"x\" } ", "{\"a\":\"x\",\"b\":[1,-2,true,false,null]}");
-    round_trip("\"\\u0041\\/\\u000a\\u001F\\u00e9\\ud83d\\ude00\"", "\"A/\\n\\u001f\xC3\xA9\xF0\x9F\x98\x80\"");
+    round_trip(" { \"b\" : [ 1 , -2, true,false , null ], \"a\":\"x\" } ",
+               "{\"a\":\"x\",\"b\":[1,-2,true,false,null]}");
+    round_trip("\"\\u0041\\/\\u000a\\u001F\\u00e9\\ud83d\\ude00\"",
+               "\"A/\\n\\u001f\xC3\xA9\xF0\x9F\x98\x80\"");
     round_trip("{\"c\":0,\"b\":{},\"a\":[],\"\":1,\"aa\":9223372036854775807}",
                "{\"\":1,\"a\":[],\"aa\":9223372036854775807,\"b\":{},\"c\":0}");
     round_trip("-9223372036854775808", "-9223372036854775808");
@@ -31,10 +33,32 @@ static void json_is_written_canonically(void **state)
 static void json_malformed_is_refused(void **state)
 {
     (void)state;
-    static const char *const bad[] = {"", " ", "{", "}", "[1,]", "[1 2]", "{\"a\"}", "{\"a\":}", "{a:1}",
-                                      "{\"a\":1,\"a\":2}", "01", "-", "1.5", "1e3", "9223372036854775808",
-                                      "\"\\x\"", "\"\\ud800\"", "\"\\udc00\"", "\"\\ud800\\u0041\"", "\"a",
-                                      "\"\t\"", "\"\xFF\"", "tru", "nul", "1 2", "{} x",
+    static const char *const bad[] = {"",
+                                      " ",
+                                      "{",
+                                      "}",
+                                      "[1,]",
+                                      "[1 2]",
+                                      "{\"a\"}",
+                                      "{\"a\":}",
+                                      "{a:1}",
+                                      "{\"a\":1,\"a\":2}",
+                                      "01",
+                                      "-",
+                                      "1.5",
+                                      "1e3",
+                                      "9223372036854775808",
+                                      "\"\\x\"",
+                                      "\"\\ud800\"",
+                                      "\"\\udc00\"",
+                                      "\"\\ud800\\u0041\"",
+                                      "\"a",
+                                      "\"\t\"",
+                                      "\"\xFF\"",
+                                      "tru",
+                                      "nul",
+                                      "1 2",
+                                      "{} x",
                                       "[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         struct arena arena = {0};

@@ -1,5 +1,5 @@
-/* chancery-verify on whole logs: sound ones pass; any changed byte, any missing, unknown or superseded file
- * and any entry that contradicts another is found and named. */
+/* chancery-verify on whole logs: sound ones pass; any changed byte, any missing, unknown or
+ * superseded file and any entry that contradicts another is found and named. */
 #include "cm.h"
 
 #include <ftw.h>
@@ -120,9 +120,10 @@ static void add_intent(struct writer *w, uint64_t item, uint64_t tbs)
     digest(permit, "permit", item);
     digest(key, "key", 1);
     digest(t, "tbs", tbs);
-    (void)snprintf(f, sizeof f,
-                   "{\"key\":\"%s\",\"permit_expires_s\":1763690060,\"permit_item\":\"%s\",\"tbs\":\"%s\"}", key,
-                   permit, t);
+    (void)snprintf(
+        f, sizeof f,
+        "{\"key\":\"%s\",\"permit_expires_s\":1763690060,\"permit_item\":\"%s\",\"tbs\":\"%s\"}",
+        key, permit, t);
     add(w, "intent", f);
 }
 
@@ -133,7 +134,8 @@ static void add_result(struct writer *w, uint64_t intent, uint64_t tbs)
     digest(t, "tbs", tbs);
     digest(sig, "sig", tbs);
     (void)snprintf(f, sizeof f,
-                   "{\"intent\":%llu,\"key\":\"%s\",\"outcome\":\"signed\",\"signature\":\"%s\",\"tbs\":\"%s\"}",
+                   "{\"intent\":%llu,\"key\":\"%s\",\"outcome\":\"signed\",\"signature\":\"%s\","
+                   "\"tbs\":\"%s\"}",
                    (unsigned long long)intent, key, sig, t);
     add(w, "result", f);
 }
@@ -199,7 +201,8 @@ static void assert_only_fault_in(const struct writer *w, const char *file, const
     }
     for (size_t i = 0; i < r.n_kept; i++) {
         if (strcmp(r.faults[i].file, file) != 0) {
-            fail_msg("%s: %s, but %s is named (%s)", file, what, r.faults[i].file, r.faults[i].rule);
+            fail_msg("%s: %s, but %s is named (%s)", file, what, r.faults[i].file,
+                     r.faults[i].rule);
         }
     }
     verify_report_clear(&r);
@@ -210,8 +213,9 @@ static void assert_rule(const struct writer *w, const char *rule, int64_t index)
     struct verify_report r;
     verify(w, &r);
     if (r.n_faults != 1 || strcmp(r.faults[0].rule, rule) != 0 || r.faults[0].index != index) {
-        fail_msg("%s at %lld expected, got %zu faults, first %s at %lld", rule, (long long)index, r.n_faults,
-                 r.n_faults == 0 ? "-" : r.faults[0].rule, r.n_faults == 0 ? -1 : (long long)r.faults[0].index);
+        fail_msg("%s at %lld expected, got %zu faults, first %s at %lld", rule, (long long)index,
+                 r.n_faults, r.n_faults == 0 ? "-" : r.faults[0].rule,
+                 r.n_faults == 0 ? -1 : (long long)r.faults[0].index);
     }
     verify_report_clear(&r);
 }
@@ -229,7 +233,8 @@ static void flip(const char *full, size_t at, uint8_t mask)
 }
 
 /* All octets of a file up to `all`, else `sample` of them: each flipped must be found and named. */
-static unsigned flip_file(const struct writer *w, const char *path, size_t all, unsigned sample, unsigned *seed)
+static unsigned flip_file(const struct writer *w, const char *path, size_t all, unsigned sample,
+                          unsigned *seed)
 {
     char full[256], what[96];
     struct stat st;
@@ -252,8 +257,8 @@ static void any_flipped_byte_is_found_and_its_file_named(void **state)
 {
     (void)state;
     static const char *const files[] = {
-        "checkpoint",         "tile/0/000",      "tile/0/001", "tile/0/002.p/188", "tile/1/000.p/2", "tile/entries/000",
-        "tile/entries/001", "tile/entries/002.p/188",
+        "checkpoint",     "tile/0/000",       "tile/0/001",       "tile/0/002.p/188",
+        "tile/1/000.p/2", "tile/entries/000", "tile/entries/001", "tile/entries/002.p/188",
     };
     struct writer w;
     unsigned seed = SEED;
@@ -270,9 +275,9 @@ static void any_flipped_byte_is_found_and_its_file_named(void **state)
 static void flipped_byte_in_a_log_of_three_levels_is_named(void **state)
 {
     (void)state;
-    static const char *const files[] = {"checkpoint",     "tile/0/000",      "tile/0/200",       "tile/0/256.p/164",
-                                        "tile/1/000",     "tile/2/000.p/1", "tile/entries/000",
-                                        "tile/entries/256.p/164"};
+    static const char *const files[] = {
+        "checkpoint", "tile/0/000",     "tile/0/200",       "tile/0/256.p/164",
+        "tile/1/000", "tile/2/000.p/1", "tile/entries/000", "tile/entries/256.p/164"};
     struct writer w;
     unsigned seed = SEED + 1;
     make_log(&w, "large", 65700);
@@ -296,9 +301,11 @@ static void missing_unknown_superseded_and_cut_files_are_named(void **state)
     } cases[] = {
         {"mv $D/checkpoint $D/../kept", "mv $D/../kept $D/checkpoint", "checkpoint"},
         {"mv $D/tile/0/001 $D/../kept", "mv $D/../kept $D/tile/0/001", "tile/0/001"},
-        {"mv $D/tile/entries/000 $D/../kept", "mv $D/../kept $D/tile/entries/000", "tile/entries/000"},
+        {"mv $D/tile/entries/000 $D/../kept", "mv $D/../kept $D/tile/entries/000",
+         "tile/entries/000"},
         {"mv $D/tile/entries/002.p/88 $D/../kept && rmdir $D/tile/entries/002.p",
-         "mkdir $D/tile/entries/002.p && mv $D/../kept $D/tile/entries/002.p/88", "tile/entries/002.p/88"},
+         "mkdir $D/tile/entries/002.p && mv $D/../kept $D/tile/entries/002.p/88",
+         "tile/entries/002.p/88"},
         {"mv $D/tile/1/000.p/2 $D/../kept && rmdir $D/tile/1/000.p",
          "mkdir $D/tile/1/000.p && mv $D/../kept $D/tile/1/000.p/2", "tile/1"},
         {"touch $D/extra", "rm $D/extra", "extra"},
@@ -306,21 +313,25 @@ static void missing_unknown_superseded_and_cut_files_are_named(void **state)
         {"touch $D/tile/0/1", "rm $D/tile/0/1", "tile/0/1"},
         {"touch $D/tile/0/000.tmp-AbCdEf", "rm $D/tile/0/000.tmp-AbCdEf", "tile/0/000.tmp-AbCdEf"},
         {"touch $D/tile/0/002.p/87", "rm $D/tile/0/002.p/87", "tile/0/002.p/87"},
-        {"mkdir $D/tile/0/000.p && touch $D/tile/0/000.p/5", "rm -r $D/tile/0/000.p", "tile/0/000.p/5"},
+        {"mkdir $D/tile/0/000.p && touch $D/tile/0/000.p/5", "rm -r $D/tile/0/000.p",
+         "tile/0/000.p/5"},
         {"mkdir $D/tile/0/000.p", "rmdir $D/tile/0/000.p", "tile/0/000.p"},
         {"touch $D/tile/0/002.p/89", "rm $D/tile/0/002.p/89", "tile/0/002.p/89"},
-        {"mv $D/tile/0/001 $D/../kept && ln -s ../../../kept $D/tile/0/001", "mv $D/../kept $D/tile/0/001", "tile/0/001"},
+        {"mv $D/tile/0/001 $D/../kept && ln -s ../../../kept $D/tile/0/001",
+         "mv $D/../kept $D/tile/0/001", "tile/0/001"},
         {"mkfifo $D/pipe", "rm $D/pipe", "pipe"},
-        {"cp $D/tile/0/001 $D/../kept && truncate -s -32 $D/tile/0/001", "mv $D/../kept $D/tile/0/001", "tile/0/001"},
+        {"cp $D/tile/0/001 $D/../kept && truncate -s -32 $D/tile/0/001",
+         "mv $D/../kept $D/tile/0/001", "tile/0/001"},
         {"cp $D/tile/entries/001 $D/../kept && truncate -s -1 $D/tile/entries/001",
          "mv $D/../kept $D/tile/entries/001", "tile/entries/001"},
         {"cp $D/tile/entries/001 $D/../kept && printf 'x' >> $D/tile/entries/001",
          "mv $D/../kept $D/tile/entries/001", "tile/entries/001"},
         {"cp $D/tile/entries/001 $D/../kept && printf '\\0\\0' >> $D/tile/entries/001",
          "mv $D/../kept $D/tile/entries/001", "tile/entries/001"},
-        {"cp $D/checkpoint $D/../kept && printf '\\n' >> $D/checkpoint", "mv $D/../kept $D/checkpoint", "checkpoint"},
-        {"cp $D/checkpoint $D/../kept && head -n 5 $D/../kept > $D/checkpoint", "mv $D/../kept $D/checkpoint",
-         "checkpoint"},
+        {"cp $D/checkpoint $D/../kept && printf '\\n' >> $D/checkpoint",
+         "mv $D/../kept $D/checkpoint", "checkpoint"},
+        {"cp $D/checkpoint $D/../kept && head -n 5 $D/../kept > $D/checkpoint",
+         "mv $D/../kept $D/checkpoint", "checkpoint"},
     };
     struct writer w;
     make_log(&w, "files", 600);
@@ -354,12 +365,15 @@ static void entries_and_tile_changed_together_are_found(void **state)
         add(&other, "note", "{}");
     }
     writer_end(&other);
-    run_in(&w, "cp $D-other/tile/0/000 $D/tile/0/000 && cp $D-other/tile/entries/000 $D/tile/entries/000");
+    run_in(
+        &w,
+        "cp $D-other/tile/0/000 $D/tile/0/000 && cp $D-other/tile/entries/000 $D/tile/entries/000");
     struct verify_report r;
     verify(&w, &r);
     bool named = false;
     for (size_t i = 0; i < r.n_kept; i++) { /* RESULTs that lost their INTENT are reported too */
-        named = named || (strcmp(r.faults[i].file, "tile/0/000") == 0 && strcmp(r.faults[i].rule, "tile.hash") == 0);
+        named = named || (strcmp(r.faults[i].file, "tile/0/000") == 0 &&
+                          strcmp(r.faults[i].rule, "tile.hash") == 0);
     }
     assert_true(named);
     verify_report_clear(&r);
@@ -426,7 +440,8 @@ static void entries_that_contradict_each_other_are_found(void **state)
     verify_report_clear(&r);
 }
 
-#define L(f, producer, tail) "{\"action\":\"note\",\"boot\":\"000102030405060708090a0b0c0d0e0f\",\"f\":" f \
+#define L(f, producer, tail)                                                                       \
+    "{\"action\":\"note\",\"boot\":\"000102030405060708090a0b0c0d0e0f\",\"f\":" f                  \
     ",\"producer\":\"" producer "\",\"pseq\":9," tail "}"
 #define TAIL "\"ts\":1863690000000000000,\"v\":1"
 
@@ -495,7 +510,8 @@ static void sizes_around_tile_borders_are_sound(void **state)
 static int program(const char *arguments, struct buf *out)
 {
     char command[1024];
-    (void)snprintf(command, sizeof command, TEST_BINARY_DIR "/bin/chancery-verify %s 2>&1", arguments);
+    (void)snprintf(command, sizeof command, TEST_BINARY_DIR "/bin/chancery-verify %s 2>&1",
+                   arguments);
     FILE *f = popen(command, "re"); /* NOLINT: the program under test */
     assert_non_null(f);
     buf_reset(out);
@@ -513,7 +529,8 @@ static int program(const char *arguments, struct buf *out)
 static void foreign_verifier_agrees(void **state)
 {
     (void)state;
-    static const char command[] = "/usr/bin/python3 -B " TEST_SOURCE_DIR "/tests/interop/verify_log.py $D/../trust.json $D";
+    static const char command[] =
+        "/usr/bin/python3 -B " TEST_SOURCE_DIR "/tests/interop/verify_log.py $D/../trust.json $D";
     struct writer w;
     make_log(&w, "foreign-good", 700);
     run_in(&w, command);
@@ -532,10 +549,12 @@ static void program_exit_codes_and_reports(void **state)
     (void)snprintf(arguments, sizeof arguments, "--trust %s %s", trust_path, w.dir);
     assert_int_equal(program(arguments, &out), 0);
     assert_non_null(strstr((char *)out.ptr, "SOUND"));
-    (void)snprintf(arguments, sizeof arguments, "--trust %s --trust-sha256 %s --json %s", trust_path, trust.sha256, w.dir);
+    (void)snprintf(arguments, sizeof arguments, "--trust %s --trust-sha256 %s --json %s",
+                   trust_path, trust.sha256, w.dir);
     assert_int_equal(program(arguments, &out), 0);
     assert_non_null(strstr((char *)out.ptr, "{\"ok\":true,"));
-    (void)snprintf(arguments, sizeof arguments, "--trust %s --trust-sha256 %064d %s", trust_path, 7, w.dir);
+    (void)snprintf(arguments, sizeof arguments, "--trust %s --trust-sha256 %064d %s", trust_path, 7,
+                   w.dir);
     assert_int_equal(program(arguments, &out), 2);
     run_in(&w, "printf x >> $D/tile/0/000");
     (void)snprintf(arguments, sizeof arguments, "--trust %s --json %s", trust_path, w.dir);
