@@ -2,6 +2,7 @@
  * it comes; nothing is asked of policy or signer before the whole has passed. */
 #include "chancery/ca/v1/ca.pb-c.h"
 #include "crl_sign.h"
+#include "lease.h"
 #include "os/os.h"
 #include "rpc.h"
 
@@ -58,6 +59,10 @@ static enum chancery_err read_header(struct rpc_call *call, struct ca_crl_job *j
     TRY(err);
     TRY(check_header(m->header, j, diag));
     rpc_recv_reset(call);
+    if (ca_lease_epoch(j->ca->lease) == 0) { /* issuers are recorded with the first lease */
+        return diag_set(diag, CH_UNAVAILABLE, "ca", "ca.lease",
+                        "this instance has not started fully; try later");
+    }
     const struct ca_crl_step step = {j->header.issuer->issuer_id, j->header.shard, j->header.number,
                                      j->previous_number, j->header.this_update_s};
     return ca_store_crl_reserve(j->ca->db, &step, diag);
