@@ -294,6 +294,8 @@ class Load:
         self.unique = os.urandom(6).hex()  # keys of another load of this stack are not reused
         self.acknowledged = []   # (idempotency key, certificate DER)
         self.failures = {}       # status name -> count
+        self.details = {}        # status name -> last message
+        self.progress = [0] * threads
         self.lock = threading.Lock()
         self.stopping = threading.Event()
         self.threads = [threading.Thread(target=self._run, args=(i,), daemon=True) for i in range(threads)]
@@ -313,12 +315,13 @@ class Load:
                     answer = stub.Enroll(request, timeout=10, wait_for_ready=True)
                     with self.lock:
                         self.acknowledged.append((name, answer.certificate.der))
+                        self.progress[number] += 1
                     break
                 except grpc.RpcError as e:
                     with self.lock:
                         code = e.code().name
                         self.failures[code] = self.failures.get(code, 0) + 1
-                        self.last_failure = e.details()
+                        self.last_failure = self.details[code] = e.details()
                     self.stopping.wait(0.05)
 
     def __enter__(self):
@@ -343,3 +346,28 @@ class Load:
                 return time.monotonic() - started
             time.sleep(0.02)
         return None
+
+    def wait_for_each(self, seconds):
+        """Waits until every thread got a certificate more; returns how long it took, None when it did not happen."""
+        started = time.monotonic()
+        with self.lock:
+            base = list(self.progress)
+        while time.monotonic() - started < seconds:
+            with self.lock:
+                if all(now > before for now, before in zip(self.progress, base)):
+                    return time.monotonic() - started
+            time.sleep(0.02)
+        return None
+
+    def wait_for_failure(self, code, seconds):
+        """Waits until some call failed so after now; whether it did."""
+        until, base = time.monotonic() + seconds, self.failures.get(code, 0)
+        while time.monotonic() < until:
+            if self.failures.get(code, 0) > base:
+                return True
+            time.sleep(0.02)
+        return False
+
+    def forget_failures(self):
+        with self.lock:
+            self.failures, self.details = {}, {}
