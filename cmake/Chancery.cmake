@@ -53,6 +53,12 @@ if(CCACHE)
     set(CMAKE_C_COMPILER_LAUNCHER "${CCACHE}")
 endif()
 
+# Parts of a build that tools/check wants alone: all installed programs, the tests that run under the thread
+# sanitizer, the fuzz targets.
+add_custom_target(programs)
+add_custom_target(tsan_tests)
+add_custom_target(fuzz_targets)
+
 function(chancery_library name)
     cmake_parse_arguments(A "" "" "SOURCES;PUBLIC;PRIVATE" ${ARGN})
     add_library(${name} STATIC ${A_SOURCES})
@@ -70,6 +76,7 @@ function(chancery_program name)
     set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/bin")
     if(NOT A_NO_INSTALL)
         install(TARGETS ${name} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+        add_dependencies(programs ${name})
     endif()
 endfunction()
 
@@ -95,6 +102,9 @@ function(chancery_test name)
     endif()
     set_tests_properties(${name} PROPERTIES TIMEOUT ${A_TIMEOUT} LABELS "${A_LABELS}"
         ENVIRONMENT "${A_ENV}")
+    if("tsan" IN_LIST A_LABELS)
+        add_dependencies(tsan_tests ${name})
+    endif()
 endfunction()
 
 # A fuzz target: libFuzzer entry in SOURCES, seeds in tests/fuzz/corpus/<name>/ when there are any.
@@ -107,5 +117,6 @@ function(chancery_fuzz name)
     target_include_directories(${name} PRIVATE "${CMAKE_SOURCE_DIR}/lib" "${CMAKE_SOURCE_DIR}")
     target_link_libraries(${name} PRIVATE chancery_flags ${A_LIBS} Threads::Threads)
     target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+    add_dependencies(fuzz_targets ${name})
     set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/fuzz")
 endfunction()

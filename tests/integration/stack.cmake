@@ -1,6 +1,11 @@
 # Flows on a whole stack, by a foreign gRPC client and the command line.
 foreach(name api attack isolation log)
     add_test(NAME integration_${name} COMMAND /usr/bin/python3 -B "${CMAKE_CURRENT_SOURCE_DIR}/test_${name}.py")
-    set_tests_properties(integration_${name} PROPERTIES LABELS integration TIMEOUT 300 RUN_SERIAL ON
+    # Those of the label "sanitized" also run on a stack built with the address sanitizer.
+    set(labels integration)
+    if(name MATCHES "api|attack")
+        list(APPEND labels sanitized)
+    endif()
+    set_tests_properties(integration_${name} PROPERTIES LABELS "${labels}" TIMEOUT 300 RUN_SERIAL ON
         ENVIRONMENT "CHANCERY_BUILD=${CMAKE_BINARY_DIR};PYTHONPATH=${CMAKE_SOURCE_DIR}/tests/support")
 endforeach()

@@ -97,8 +97,22 @@ class Stack:
             self.tool("stop")
         if kind is not None:
             self.show_logs()
+        reports = self.sanitizer_reports()
         if not self.keep:
             shutil.rmtree(self.dir, ignore_errors=True)
+        if reports and kind is None:
+            raise AssertionError("sanitizer reports in the logs:\n" + "".join(reports))
+
+    def sanitizer_reports(self):
+        """Lines of the processes' logs that a sanitizer wrote, with what follows them."""
+        found = []
+        for path in glob.glob(os.path.join(self.dir, "log", "*", "*")):
+            with contextlib.suppress(OSError), open(path, encoding="utf-8", errors="replace") as f:
+                lines = f.readlines()
+                for i, line in enumerate(lines):
+                    if any(mark in line for mark in ("ERROR: AddressSanitizer", "runtime error:", "WARNING: ThreadSanitizer")):
+                        found += [path + ":\n"] + lines[i:i + 25]
+        return found[:200]
 
     def tool(self, command, *args, timeout=300):
         subprocess.run([os.path.join(SOURCE, "tools", "stack"), command, self.dir, *args], check=True, timeout=timeout,
@@ -244,12 +258,16 @@ class Stack:
                 return None
             time.sleep(0.2)
 
+    def copy_log(self, target):
+        """A copy of the log folder between two publications (docs/AUDIT.md)."""
+        subprocess.run(["flock", "-s", self.path("audit", "log.lock"), "cp", "-a", self.path("audit", "log"), target], check=True, timeout=60)
+
     def verify_log(self):
         """chancery-verify on a copy of the log; returns CompletedProcess."""
         copy = tempfile.mkdtemp(prefix="chancery-log-")
         try:
             target = os.path.join(copy, "log")
-            shutil.copytree(self.path("audit", "log"), target)
+            self.copy_log(target)
             return subprocess.run([os.path.join(BUILD, "bin", "chancery-verify"), "--trust", self.path("trust", "trust.json"), target],
                                   capture_output=True, text=True, timeout=120)
         finally:

@@ -21,8 +21,11 @@ section() {
     return 1
 }
 
+# build PRESET [TARGET...]
 build() {
-    cmake --preset "$1" -Wno-dev >/dev/null && cmake --build --preset "$1" -j2
+    local preset=$1
+    shift
+    cmake --preset "$preset" -Wno-dev >/dev/null && cmake --build --preset "$preset" -j2 ${1:+--target "$@"}
 }
 
 # count_ctest FILE: adds the counts of a ctest run (JUnit) to the totals.
