@@ -129,7 +129,7 @@ static bool failed_alone(const struct batch *b, struct registration_item *item,
     enum chancery_err found =
         registration_find_issued(b->r, item->request_id, &arena, &certificate, &diag);
     if (found == CH_OK) {
-        registration_settle_issued(b->r, item, certificate);
+        registration_settle_issued(b->r, item, certificate, false);
         return false;
     }
     if (found != CH_NOT_FOUND) {

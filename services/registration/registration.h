@@ -118,9 +118,11 @@ void registration_finish_all(struct registration *r, struct registration_item **
  * `items`. */
 size_t registration_settle(struct registration *r, struct registration_item **items, size_t n,
                            const Chancery__Ca__V1__IssueBatchResponse *answer) MUST_CHECK;
-/* registration_settle_issued records and answers a certificate that was found at ca. */
+/* registration_settle_issued records and answers a certificate that was found at ca; `replayed`: by
+ * another call. */
 void registration_settle_issued(struct registration *r, struct registration_item *item,
-                                const Chancery__Common__V1__Certificate *certificate);
+                                const Chancery__Common__V1__Certificate *certificate,
+                                bool replayed);
 /* registration_settle_poisonous refuses an item whose calls fail: logged, recorded, answered
  * CH_REFUSED "request.fails_alone". */
 void registration_settle_poisonous(struct registration *r, struct registration_item *item,
@@ -220,9 +222,11 @@ struct registration_outcome {
     enum chancery_err err;
     const struct diag *diag;
 };
+/* registration_store_outcomes records outcomes of open rows. recorded[i] is false when row i was
+ * not open any more: another instance has decided, and its outcome stands. */
 enum chancery_err registration_store_outcomes(struct registration *r,
                                               const struct registration_outcome *outcomes, size_t n,
-                                              struct diag *diag) MUST_CHECK;
+                                              bool *recorded, struct diag *diag) MUST_CHECK;
 enum chancery_err registration_store_purge(struct registration *r, int64_t now_s,
                                            struct diag *diag) MUST_CHECK;
 

@@ -75,21 +75,6 @@ static void replay_issued(struct registration *r, struct registration_item *item
     registration_finish(r, item, err, &diag, certificate, true);
 }
 
-/* Issued after all, by an attempt whose answer was lost. */
-static void adopt_issued(struct registration *r, struct registration_item *item,
-                         const Chancery__Common__V1__Certificate *certificate)
-{
-    struct diag diag = {.text = ""};
-    struct registration_outcome outcome = {.request_id = item->request_id,
-                                           .certificate = certificate};
-    enum chancery_err err = registration_store_outcomes(r, &outcome, 1, &diag);
-    if (err != CH_OK) {
-        registration_finish(r, item, registration_retry_err(err), &diag, NULL, false);
-        return;
-    }
-    registration_finish(r, item, CH_OK, NULL, certificate, true);
-}
-
 /* An open row that nobody drives any more: issued after all, or ours under the next attempt. */
 static enum registration_next take_over(struct registration *r, struct registration_item *item,
                                         const struct registration_row *row, bool *ca_away)
@@ -101,7 +86,7 @@ static enum registration_next take_over(struct registration *r, struct registrat
     enum chancery_err err =
         registration_find_issued(r, row->request_id, &arena, &certificate, &diag);
     if (err == CH_OK) {
-        adopt_issued(r, item, certificate);
+        registration_settle_issued(r, item, certificate, true);
         return REGISTRATION_FINISHED;
     }
     if (err != CH_NOT_FOUND) {

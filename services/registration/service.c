@@ -52,7 +52,12 @@ static void purge(void *ctx)
 {
     struct registration *r = ctx;
     struct diag diag = {.text = ""};
-    enum chancery_err err = registration_store_purge(r, os_now_s(), &diag);
+    int64_t now_s = os_now_s(), db_now = 0;
+    /* A clock that ran ahead must not forget outcomes. */
+    enum chancery_err err = db_now_s(r->db, &db_now, &diag);
+    if (err == CH_OK) {
+        err = registration_store_purge(r, db_now < now_s ? db_now : now_s, &diag);
+    }
     if (err != CH_OK && err != CH_UNAVAILABLE) {
         log_diag(LOG_LEVEL_WARN, "registration.purge", err, &diag);
     }

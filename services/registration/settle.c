@@ -15,6 +15,7 @@ struct tally {
     bool unlogged[PERMIT_BATCH_MAX]; /* a refusal that nobody has logged yet */
     struct diag diags[PERMIT_BATCH_MAX];
     size_t n, n_diags;
+    bool replayed; /* an earlier call's certificates */
 };
 
 static void add_issued(struct tally *t, struct registration_item *item,
@@ -70,17 +71,22 @@ static void log_refusals(struct registration *r, struct tally *t)
 
 static void settle(struct registration *r, struct tally *t)
 {
-    struct diag diag = {.text = ""};
+    struct diag diag = {.text = ""}, other;
+    bool recorded[PERMIT_BATCH_MAX];
     log_refusals(r, t);
     enum chancery_err err =
-        t->n == 0 ? CH_OK : registration_store_outcomes(r, t->outcomes, t->n, &diag);
+        t->n == 0 ? CH_OK : registration_store_outcomes(r, t->outcomes, t->n, recorded, &diag);
     OS_FAILPOINT("registration.stored");
+    (void)diag_set(&other, CH_UNAVAILABLE, "", "idempotency.driven",
+                   "another instance has decided this request; ask again");
     for (size_t i = 0; i < t->n; i++) {
         const struct registration_outcome *o = &t->outcomes[i];
         if (err != CH_OK) {
             registration_finish(r, t->decided[i], registration_retry_err(err), &diag, NULL, false);
+        } else if (!recorded[i]) {
+            registration_finish(r, t->decided[i], CH_UNAVAILABLE, &other, NULL, false);
         } else {
-            registration_finish(r, t->decided[i], o->err, o->diag, o->certificate, false);
+            registration_finish(r, t->decided[i], o->err, o->diag, o->certificate, t->replayed);
         }
     }
 }
@@ -152,10 +158,11 @@ size_t registration_settle(struct registration *r, struct registration_item **it
 }
 
 void registration_settle_issued(struct registration *r, struct registration_item *item,
-                                const Chancery__Common__V1__Certificate *certificate)
+                                const Chancery__Common__V1__Certificate *certificate, bool replayed)
 {
     struct tally *t = tally_new(r, &item, 1);
     if (t != NULL) {
+        t->replayed = replayed;
         add_issued(t, item, certificate);
         settle(r, t);
         free(t);

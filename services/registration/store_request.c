@@ -186,7 +186,7 @@ enum chancery_err registration_store_attempts(struct registration *r,
 
 enum chancery_err registration_store_outcomes(struct registration *r,
                                               const struct registration_outcome *outcomes, size_t n,
-                                              struct diag *diag)
+                                              bool *recorded, struct diag *diag)
 {
     static const char sql[] =
         "UPDATE registration.request q SET state = CASE WHEN u.serial IS NULL THEN 3 ELSE 2 END,"
@@ -196,7 +196,7 @@ enum chancery_err registration_store_outcomes(struct registration *r,
         " FROM unnest($1::bytea[], $2::text[], $3::bytea[], $4::text[], $5::text[], $6::text[], "
         "$7::text[],"
         " $8::text[]) AS u(id, issuer, serial, code, field, rule, message, reference)"
-        " WHERE q.request_id = u.id AND q.state = 1";
+        " WHERE q.request_id = u.id AND q.state = 1 RETURNING q.request_id";
     struct slice cols[8][PERMIT_BATCH_MAX];
     memset(cols, 0, sizeof cols);
     for (size_t i = 0; i < n; i++) {
@@ -219,19 +219,23 @@ enum chancery_err registration_store_outcomes(struct registration *r,
         DB_P_TEXT_ARRAY(cols[6], n),  DB_P_TEXT_ARRAY(cols[7], n), DB_P_INT8(os_now_s()),
     };
     struct db_conn *conn = NULL;
+    struct db_result *result = NULL;
     TRY(db_acquire(r->db, &conn, diag));
     enum chancery_err err =
-        db_exec(conn, sql, params, sizeof params / sizeof params[0], NULL, diag);
+        db_exec(conn, sql, params, sizeof params / sizeof params[0], &result, diag);
     db_release(conn);
-    return err;
+    TRY(err);
+    mark_returned(result, cols[0], n, recorded);
+    db_result_free(result);
+    return CH_OK;
 }
 
 enum chancery_err registration_store_purge(struct registration *r, int64_t now_s, struct diag *diag)
 {
     /* In pieces, so that no statement runs into its time limit. */
     static const char sql[] = "DELETE FROM registration.request WHERE request_id IN"
-                              " (SELECT request_id FROM registration.request WHERE changed_at_s < "
-                              "$1 LIMIT 5000) RETURNING 1";
+                              " (SELECT request_id FROM registration.request WHERE created_at_s < "
+                              "$1 AND changed_at_s < $1 LIMIT 5000) RETURNING 1";
     struct db_param params[] = {DB_P_INT8(now_s - REGISTRATION_KEEP_S)};
     for (;;) {
         struct db_conn *conn = NULL;

@@ -262,6 +262,28 @@ static void request_taken_over_meanwhile_is_let_go(void **state)
     test_postgres_admin(fixture_postgres(), "DROP TRIGGER take ON registration.request");
 }
 
+static void first_recorded_outcome_stands(void **state)
+{
+    (void)state;
+    struct ask ask = {.profile = "hold", .key = "decided", .csr = 1};
+    struct answer a;
+    fake_ca_hold(true);
+    struct pending *p = enroll_start(&ask);
+    AWAIT(fake_ca_inside() == 1);
+    test_postgres_admin(
+        fixture_postgres(),
+        "UPDATE registration.request SET state = 3, error_code = 'REFUSED', error_field = '',"
+        " error_rule = 'test.other', error_message = '', error_reference = ''"
+        " WHERE idempotency_key = 'decided'");
+    fake_ca_hold(false);
+    enroll_join(p, &a);
+    expect(&a, CH_UNAVAILABLE, "idempotency.driven");
+    answer_clear(&a);
+    enroll(&ask, &a);
+    expect(&a, CH_REFUSED, "test.other");
+    answer_clear(&a);
+}
+
 static void database_away_is_unavailable_and_heals(void **state)
 {
     (void)state;
@@ -369,6 +391,7 @@ int main(void)
         cmocka_unit_test(waiter_outlives_the_call_it_joined),
         cmocka_unit_test(request_of_a_living_instance_is_left_to_it),
         cmocka_unit_test(request_taken_over_meanwhile_is_let_go),
+        cmocka_unit_test(first_recorded_outcome_stands),
         cmocka_unit_test(database_away_is_unavailable_and_heals),
         cmocka_unit_test(crowd_gets_each_outcome_once),
         cmocka_unit_test(stop_answers_everyone),
