@@ -119,9 +119,12 @@ static enum chancery_err read_log(struct revocation *rv, struct diag *diag)
 /* ---- comparing ---- */
 
 struct sweep {
+    bool started;
+    size_t loaded;                     /* entries of earlier starts: their rows were there */
     size_t next;                       /* of the window over old entries */
     size_t seen;                       /* entries compared at least once */
     bool weak[REVOCATION_ISSUERS_MAX]; /* found in this round */
+    bool altered[REVOCATION_ISSUERS_MAX], altered_before[REVOCATION_ISSUERS_MAX];
 };
 
 static void alarm_row(struct revocation *rv, const struct revocation_logged *e, const char *what)
@@ -178,25 +181,42 @@ static enum chancery_err restore(struct revocation *rv, const struct revocation_
     return CH_OK;
 }
 
-static enum chancery_err judge(struct revocation *rv, struct sweep *sw,
-                               const struct revocation_logged *e,
+/* A row that was never there (its process died between log and table) is stored and no more is
+ * said; one that vanished is an alarm, and silences `good` until a round has found everything in
+ * place. */
+static enum chancery_err judge_missing(struct revocation *rv, struct sweep *sw, size_t i,
+                                       struct revocation_issuer *x, struct diag *diag)
+{
+    const struct revocation_logged *e = revocation_journal_at(rv->journal, i);
+    bool vanished = i < sw->seen || i < sw->loaded;
+    bool before = atomic_exchange(&x->weak, true);
+    TRY(restore(rv, e, x, diag)); /* on failure it stays weak and is tried again */
+    if (vanished) {
+        sw->weak[x->index] = true;
+        alarm_row(rv, e, "missing: stored again from the log");
+    } else {
+        atomic_store(&x->weak, before);
+        log_event(LOG_LEVEL_WARN, "revocation.completed", LOG_STR("issuer", e->issuer_id),
+                  LOG_NUM("log_index", e->log_index));
+    }
+    return CH_OK;
+}
+
+static enum chancery_err judge(struct revocation *rv, struct sweep *sw, size_t i,
                                const struct revocation_known *known, struct diag *diag)
 {
+    const struct revocation_logged *e = revocation_journal_at(rv->journal, i);
     struct revocation_issuer *x = revocation_issuer_find(rv, slice_str(e->issuer_id));
     if (x == NULL) {
         return CH_OK; /* an issuer of former times */
     }
     if (!known->revoked) {
-        atomic_store(&x->weak, true); /* until the row is there again */
-        sw->weak[x->index] = true;
-        TRY(restore(rv, e, x, diag));
-        alarm_row(rv, e, "missing: stored again from the log");
-        return CH_OK;
+        return judge_missing(rv, sw, i, x, diag);
     }
     if (!row_is_sound(rv, e, &known->row)) {
-        bool fresh = !atomic_exchange(&x->weak, true);
-        sw->weak[x->index] = true;
-        if (fresh) {
+        atomic_store(&x->weak, true);
+        sw->weak[x->index] = sw->altered[x->index] = true;
+        if (!sw->altered_before[x->index]) { /* once, not in every round */
             alarm_row(rv, e, "weakened: differs from the log");
         }
     }
@@ -218,7 +238,7 @@ static enum chancery_err compare(struct revocation *rv, struct sweep *sw, size_t
     }
     TRY(revocation_known_read(rv->db, keys, n, known, diag));
     for (size_t i = 0; i < n; i++) {
-        TRY(judge(rv, sw, revocation_journal_at(rv->journal, from + i), &known[i], diag));
+        TRY(judge(rv, sw, from + i, &known[i], diag));
     }
     return CH_OK;
 }
@@ -241,13 +261,18 @@ static void end_round(struct revocation *rv, struct sweep *sw)
                       LOG_STR("issuer", rv->issuers[i].id));
         }
         atomic_store(&rv->issuers[i].weak, sw->weak[i]);
-        sw->weak[i] = false;
+        sw->altered_before[i] = sw->altered[i];
+        sw->weak[i] = sw->altered[i] = false;
     }
     sw->next = 0;
 }
 
 static enum chancery_err run(struct revocation *rv, struct sweep *sw, struct diag *diag)
 {
+    if (!sw->started) {
+        sw->started = true;
+        sw->loaded = revocation_journal_count(rv->journal);
+    }
     TRY(read_log(rv, diag));
     if (daemon_stopping(rv->d)) {
         return CH_OK;
@@ -271,11 +296,13 @@ static enum chancery_err run(struct revocation *rv, struct sweep *sw, struct dia
 void revocation_reconcile_run(void *ctx)
 {
     static struct sweep sweep; /* the task is one thread, the process has one log */
+    static enum chancery_err last;
     struct revocation *rv = ctx;
     struct diag diag = {0};
     enum chancery_err err = run(rv, &sweep, &diag);
-    if (err != CH_OK) {
+    if (err != CH_OK && err != last) { /* one line per fault, not one every two seconds */
         log_diag(err == CH_INTEGRITY ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN, "revocation.reconcile",
                  err, &diag);
     }
+    last = err;
 }

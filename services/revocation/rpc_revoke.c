@@ -26,29 +26,38 @@ static int reason_write(unsigned crl_reason)
     return crl_reason == 0 ? 0 : (int)crl_reason + 1;
 }
 
-/* Refusals of known callers are logged one by one (I5); when the log is away the caller gets the
- * refusal anyway: nothing has happened. */
+/* A refusal of a known caller is logged (I5); when the log is away the caller gets the refusal
+ * anyway: nothing has happened. */
+static enum chancery_err log_refusal(struct revocation *rv, const char *caller,
+                                     enum chancery_err why, const struct diag *detail,
+                                     struct slice issuer, struct slice serial)
+{
+    struct diag diag = {0};
+    bool utf8 = slice_is_utf8(issuer) && !slice_has_nul(issuer) && issuer.len <= 64;
+    const struct daemon_field fields[] = {
+        DAEMON_STR("caller", caller),
+        DAEMON_STR("code", err_name(why)),
+        DAEMON_STR("field", detail->field),
+        DAEMON_TEXT("issuer", utf8 ? issuer : slice_str("?")),
+        DAEMON_STR("method", "Revoke"),
+        DAEMON_STR("rule", detail->rule),
+        DAEMON_DIGEST("serial", slice_sub(serial, 0, 32)),
+        DAEMON_STR("service", "chancery.revocation.v1.RevocationService")};
+    enum chancery_err err = daemon_audit(rv->d, "refusal", fields, 8, NULL, &diag);
+    if (err != CH_OK) {
+        log_diag(LOG_LEVEL_WARN, "revocation.refusal_not_logged", err, &diag);
+    }
+    return err;
+}
+
 static void log_refusals(struct revocation *rv, const struct revocation_order *orders,
                          const struct revocation_outcome *outcomes, size_t n, const char *caller)
 {
     for (size_t i = 0; i < n; i++) {
         const struct revocation_outcome *o = &outcomes[i];
-        struct diag diag = {0};
-        if (o->err != CH_NOT_FOUND && o->err != CH_INVALID) {
-            continue;
-        }
-        bool utf8 = slice_is_utf8(orders[i].issuer_id) && !slice_has_nul(orders[i].issuer_id);
-        const struct daemon_field fields[] = {
-            DAEMON_STR("caller", caller),
-            DAEMON_STR("code", err_name(o->err)),
-            DAEMON_STR("field", o->diag.field),
-            DAEMON_TEXT("issuer", slice_sub(utf8 ? orders[i].issuer_id : slice_str("?"), 0, 64)),
-            DAEMON_STR("method", "Revoke"),
-            DAEMON_STR("rule", o->diag.rule),
-            DAEMON_DIGEST("serial", slice_sub(orders[i].serial, 0, 32))};
-        enum chancery_err err = daemon_audit(rv->d, "refusal", fields, 7, NULL, &diag);
-        if (err != CH_OK) {
-            log_diag(LOG_LEVEL_WARN, "revocation.refusal_not_logged", err, &diag);
+        if ((o->err == CH_NOT_FOUND || o->err == CH_INVALID) &&
+            log_refusal(rv, caller, o->err, &o->diag, orders[i].issuer_id, orders[i].serial) !=
+                CH_OK) {
             return;
         }
     }
@@ -122,7 +131,12 @@ static enum chancery_err on_revoke(struct rpc_call *call, const ProtobufCMessage
         return diag_set(rpc_diag(call), CH_LIMIT, "items", "revoke.items", "1 to %d items",
                         REVOCATION_ITEMS_MAX);
     }
-    TRY(actor_of(rv, call, q->actor, &actor));
+    enum chancery_err err = actor_of(rv, call, q->actor, &actor);
+    if (err != CH_OK) {
+        (void)log_refusal(rv, rpc_caller(call), err, rpc_diag(call), slice_of("", 0),
+                          slice_of("", 0));
+        return err;
+    }
     struct revocation_order *orders = arena_alloc(arena, q->n_items * sizeof(*orders));
     struct revocation_outcome *outcomes = arena_alloc(arena, q->n_items * sizeof(*outcomes));
     if (orders == NULL || outcomes == NULL) {
