@@ -123,14 +123,15 @@ CREATE TABLE ca.certificate (
     result_index     bigint NOT NULL,
     issued_at_s      bigint NOT NULL,
     CONSTRAINT certificate_pkey PRIMARY KEY (issuer_id, serial),
-    CONSTRAINT certificate_id UNIQUE (id)
+    CONSTRAINT certificate_id UNIQUE (id),
+    CONSTRAINT certificate_request UNIQUE (request_id)
 );
 CREATE INDEX certificate_spki ON ca.certificate (spki_sha256);
 CREATE INDEX certificate_requester ON ca.certificate (requester, id);
 CREATE INDEX certificate_not_after ON ca.certificate (not_after_s);
 COMMENT ON TABLE ca.certificate IS
-    'Issued certificates with the facts of their issuance. Append-only; status lives in revocation. By request: '
-    'through ca.issuance (request_id, attempt). Paging: by id, newest first.';
+    'Issued certificates with the facts of their issuance. Append-only; status lives in revocation. One per '
+    'request, whichever attempt came first. Paging: by id, newest first.';
 COMMENT ON COLUMN ca.certificate.issuer_key IS 'SHA-256 of the SubjectPublicKeyInfo of the key that signed.';
 COMMENT ON COLUMN ca.certificate.names IS 'As shown to people, "DNS:host.example"; lookup: ca.certificate_name.';
 

@@ -29,6 +29,7 @@ struct ca_item {
     struct ca_reservation reservation;
     struct slice signature, der;
     uint64_t intent_index, result_index;
+    bool twice; /* another attempt of the request has a certificate: this signature is not kept */
 
     enum ca_outcome outcome;
     enum chancery_err err;

@@ -1,6 +1,6 @@
-/* Step 7: certificates are stored where their reservation still stands; else the signature is
- * thrown away and the log says so. The outcome of a lost commit is looked up before anything is
- * answered. */
+/* Step 7: certificates are stored where their reservation still stands and no other attempt of the
+ * request was faster; else the signature is thrown away and the log says so. The outcome of a lost
+ * commit is looked up before anything is answered. */
 #include "issue.h"
 
 #include <poll.h>
@@ -119,7 +119,24 @@ static enum chancery_err fill_row(struct ca_item *i, struct ca_certificate *c)
     return fill_names(i, c);
 }
 
-/* ---- signatures that came too late ---- */
+/* ---- signatures that came too late, or for a request that has its certificate ---- */
+
+/* `to`: what settlement is to make of the reservation; CA_NONE: nothing is left to do. */
+static void end_discarded(struct ca_batch *b, struct ca_item *i, enum ca_state to)
+{
+    struct diag diag;
+    enum chancery_err why =
+        i->twice
+            ? diag_set(&diag, CH_EXISTS, "request", "ca.request_issued",
+                       "another attempt of this request was issued; this signature was thrown away")
+            : diag_set(&diag, CH_CONFLICT, "ca", "ca.discarded",
+                       "the signature came after this attempt was settled and was thrown away");
+    if (to == CA_NONE) {
+        ca_item_end(i, CA_OUT_VOIDED, why, &diag);
+    } else {
+        ca_item_hand_over(b, i, to, why, &diag);
+    }
+}
 
 static void discard(struct ca_batch *b, struct ca_item **items, size_t n)
 {
@@ -146,18 +163,15 @@ static void discard(struct ca_batch *b, struct ca_item **items, size_t n)
             (struct ca_change){i->reservation.issuer_id, i->reservation.serial, CA_DISCARDED};
     }
     enum chancery_err err = daemon_audit_append(b->ca->d, entries, n, LOG_MS, acks, &diag);
-    if (err != CH_OK) {
-        log_diag(LOG_LEVEL_ERROR, "ca.discard_not_logged", err, &diag);
+    enum ca_state to = err == CH_OK ? CA_DISCARDED : CA_VOIDED;
+    if (err == CH_OK) {
+        err = ca_store_change(b->ca->db, changes, n, &diag);
     }
-    err = ca_store_change(b->ca->db, changes, n, &diag);
-    if (err != CH_OK) {
-        log_diag(LOG_LEVEL_ERROR, "ca.discard_not_stored", err,
-                 &diag); /* stays voided: revoked all the same */
+    if (err != CH_OK) { /* settlement repeats it: an unlogged one as possibly signed */
+        log_diag(LOG_LEVEL_ERROR, "ca.discard_put_off", err, &diag);
     }
-    (void)diag_set(&diag, CH_CONFLICT, "ca", "ca.discarded",
-                   "the signature came after this attempt was settled and was thrown away");
     for (size_t k = 0; k < n; k++) {
-        ca_item_end(items[k], CA_OUT_VOIDED, CH_CONFLICT, &diag);
+        end_discarded(b, items[k], err == CH_OK ? CA_NONE : to);
     }
 }
 
@@ -184,15 +198,16 @@ static void drop_decided(struct keep *k, const bool *decided)
 }
 
 /* Whether the reservations are stored (issued), still open (to be stored again), or over (to be
- * discarded). */
+ * discarded). After an error those that were not reached are still open. */
 static enum chancery_err look_up(struct keep *k, struct ca_item **late, size_t *n_late,
                                  struct diag *diag)
 {
     bool decided[PERMIT_BATCH_MAX] = {false};
-    for (size_t i = 0; i < k->n; i++) {
-        enum ca_state state;
+    enum chancery_err err = CH_OK;
+    for (size_t i = 0; err == CH_OK && i < k->n; i++) {
+        enum ca_state state = CA_RESERVED;
         const struct ca_reservation *r = &k->items[i]->reservation;
-        TRY(ca_store_state(k->b->ca->db, r->issuer_id, r->serial, &state, diag));
+        err = ca_store_state(k->b->ca->db, r->issuer_id, r->serial, &state, diag);
         if (state == CA_STORED) {
             ca_item_end(k->items[i], CA_ISSUED, CH_OK, NULL);
             decided[i] = true;
@@ -202,13 +217,13 @@ static enum chancery_err look_up(struct keep *k, struct ca_item **late, size_t *
         }
     }
     drop_decided(k, decided);
-    return CH_OK;
+    return err;
 }
 
 static enum chancery_err store_once(struct keep *k, struct ca_item **late, size_t *n_late,
                                     struct diag *diag)
 {
-    bool stored[PERMIT_BATCH_MAX];
+    bool stored[PERMIT_BATCH_MAX], twice[PERMIT_BATCH_MAX];
     const struct ca_batch *b = k->b;
     const struct ca_store s = {.epoch = b->epoch,
                                .now_s = b->now_s,
@@ -218,11 +233,12 @@ static enum chancery_err store_once(struct keep *k, struct ca_item **late, size_
                                .build_id = "chancery-ca " CHANCERY_VERSION,
                                .rows = k->rows,
                                .n = k->n};
-    TRY(ca_store_certificates(b->ca->db, &s, stored, diag));
+    TRY(ca_store_certificates(b->ca->db, &s, stored, twice, diag));
     for (size_t i = 0; i < k->n; i++) {
         if (stored[i]) {
             ca_item_end(k->items[i], CA_ISSUED, CH_OK, NULL);
         } else {
+            k->items[i]->twice = twice[i];
             late[(*n_late)++] = k->items[i];
         }
     }
@@ -258,6 +274,7 @@ void ca_batch_store(struct ca_batch *b)
     struct ca_item *late[PERMIT_BATCH_MAX];
     struct diag diag = {.field = ""};
     size_t n_late = 0;
+    bool fenced = false;
     for (size_t i = 0; i < b->n; i++) {
         struct ca_item *item = &b->items[i];
         if (item->outcome != CA_OPEN) {
@@ -276,7 +293,10 @@ void ca_batch_store(struct ca_batch *b)
         k->b = b;
         keep_all(k, late, &n_late);
         discard(b, late, n_late);
-        if (n_late > 0) {
+        for (size_t i = 0; i < n_late; i++) {
+            fenced = fenced || !late[i]->twice;
+        }
+        if (fenced) {
             ca_lease_lost(b->ca->lease, b->epoch);
         }
     }

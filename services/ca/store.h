@@ -64,9 +64,12 @@ struct ca_store {
     size_t n;
 };
 /* ca_store_certificates inserts each certificate whose reservation is still reserved under a lease
- * that is not fenced, and moves that to stored. out_stored[i] tells which. */
+ * that is not fenced, and moves that to stored. out_stored[i] tells which. Those left are late, or
+ * out_twice[i]: another attempt of the same request has a certificate. CH_EXISTS: such an attempt
+ * came at the same moment and nothing was stored; a second call tells which. */
 enum chancery_err ca_store_certificates(struct db_pool *db, const struct ca_store *s,
-                                        bool *out_stored, struct diag *diag) MUST_CHECK;
+                                        bool *out_stored, bool *out_twice,
+                                        struct diag *diag) MUST_CHECK;
 
 /* ca_store_state reads the state of a serial, or of (request id, attempt); CA_NONE when there is
  * none. */

@@ -19,8 +19,7 @@
     "AND ($12::text[] IS NOT NULL) ORDER BY c.id DESC LIMIT $11"
 
 static const char by_serial[] = SELECT "c.issuer_id = ANY($12::text[]) AND c.serial = $2" NARROW;
-static const char by_request[] = SELECT "(c.issuer_id, c.serial) IN (SELECT i.issuer_id, i.serial "
-                                        "FROM ca.issuance i WHERE i.request_id = $3)" NARROW;
+static const char by_request[] = SELECT "c.request_id = $3" NARROW;
 static const char by_spki[] = SELECT "c.spki_sha256 = $6" NARROW;
 static const char by_name[] =
     SELECT "c.id IN (SELECT n.certificate_id FROM ca.certificate_name n WHERE n.name = $7)" NARROW;

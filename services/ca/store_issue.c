@@ -96,9 +96,14 @@ static const char sql_store[] =
     "profile, spki, subject, names, not_before, evidence, request, issuer_key, permit_index, "
     "intent_index, result_index, "
     "ord)), "
+    /* A request gets one certificate: of attempts that ran side by side the first one counts. */
+    "twice AS MATERIALIZED (SELECT u.ord FROM u JOIN ca.certificate c ON c.request_id = "
+    "($25::bytea[])[u.ord] "
+    "WHERE (c.issuer_id, c.serial) <> (u.issuer_id, u.serial)), "
     "moved AS (UPDATE ca.issuance i SET state = 2 FROM u, lease WHERE i.issuer_id = u.issuer_id "
     "AND i.serial = u.serial "
-    "AND i.state = 1 AND i.epoch = lease.epoch RETURNING u.ord, i.issuer_id, i.serial, "
+    "AND i.state = 1 AND i.epoch = lease.epoch AND u.ord NOT IN (SELECT t.ord FROM twice t) "
+    "RETURNING u.ord, i.issuer_id, i.serial, "
     "i.tbs_sha256, i.request_id, "
     "i.attempt, i.not_after_s, i.shard), "
     "stored AS (INSERT INTO ca.certificate (issuer_id, serial, der, tbs_sha256, tenant, requester, "
@@ -118,7 +123,9 @@ static const char sql_store[] =
     "named AS (INSERT INTO ca.certificate_name (name, certificate_id) SELECT DISTINCT n.name, s.id "
     "FROM unnest($23::text[], $24::integer[]) AS n(name, ord) JOIN moved m ON m.ord = n.ord "
     "JOIN stored s ON s.issuer_id = m.issuer_id AND s.serial = m.serial) "
-    "SELECT m.ord FROM moved m JOIN stored s ON s.issuer_id = m.issuer_id AND s.serial = m.serial";
+    "SELECT m.ord, 0 FROM moved m JOIN stored s ON s.issuer_id = m.issuer_id AND s.serial = "
+    "m.serial "
+    "UNION ALL SELECT t.ord, 1 FROM twice t";
 
 /* The columns of a batch, as the arrays that unnest wants. */
 struct columns {
@@ -126,7 +133,7 @@ struct columns {
         tenant[PERMIT_BATCH_MAX];
     struct slice requester[PERMIT_BATCH_MAX], profile[PERMIT_BATCH_MAX], spki[PERMIT_BATCH_MAX];
     struct slice subject[PERMIT_BATCH_MAX], names[PERMIT_BATCH_MAX], evidence[PERMIT_BATCH_MAX];
-    struct slice request[PERMIT_BATCH_MAX], key[PERMIT_BATCH_MAX];
+    struct slice request[PERMIT_BATCH_MAX], key[PERMIT_BATCH_MAX], id[PERMIT_BATCH_MAX];
     int64_t not_before[PERMIT_BATCH_MAX], index[PERMIT_BATCH_MAX], intent[PERMIT_BATCH_MAX],
         result[PERMIT_BATCH_MAX];
 };
@@ -147,6 +154,7 @@ static void fill_columns(const struct ca_store *s, struct columns *c)
         c->evidence[i] = r->evidence_sha256;
         c->request[i] = r->request_sha256;
         c->key[i] = r->issuer_key;
+        c->id[i] = r->reservation->request_id;
         c->not_before[i] = r->not_before_s;
         c->index[i] = r->permit_index;
         c->intent[i] = (int64_t)r->intent_index;
@@ -184,6 +192,7 @@ static enum chancery_err exec_store(struct db_pool *db, const struct ca_store *s
         DB_P_INT8(s->now_s),
         DB_P_TEXT_ARRAY(names, n_names),
         DB_P_INT4_ARRAY(ords, n_names),
+        DB_P_BYTES_ARRAY(c->id, s->n),
     };
     return run(db, sql_store, params, sizeof params / sizeof params[0], out, diag);
 }
@@ -213,7 +222,7 @@ static enum chancery_err gather(const struct ca_store *s, struct arena *arena,
 }
 
 enum chancery_err ca_store_certificates(struct db_pool *db, const struct ca_store *s,
-                                        bool *out_stored, struct diag *diag)
+                                        bool *out_stored, bool *out_twice, struct diag *diag)
 {
     struct arena arena CLEANUP(arena_clear);
     struct db_result *result = NULL;
@@ -232,10 +241,11 @@ enum chancery_err ca_store_certificates(struct db_pool *db, const struct ca_stor
     TRY(gather(s, &arena, &names, &ords, &n_names));
     TRY(exec_store(db, s, c, names, ords, n_names, &result, diag));
     memset(out_stored, 0, s->n * sizeof *out_stored);
+    memset(out_twice, 0, s->n * sizeof *out_twice);
     for (size_t i = 0; i < db_rows(result); i++) {
         int64_t ord = db_int(result, i, 0);
         if (ord >= 1 && (size_t)ord <= s->n) {
-            out_stored[ord - 1] = true;
+            (db_int(result, i, 1) == 0 ? out_stored : out_twice)[ord - 1] = true;
         }
     }
     db_result_free(result);

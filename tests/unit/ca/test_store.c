@@ -30,17 +30,18 @@ static enum ca_state state_of(size_t i)
 static void batch_reserved_and_stored(void **state)
 {
     (void)state;
-    bool stored[PERMIT_BATCH_MAX];
+    bool stored[PERMIT_BATCH_MAX], twice[PERMIT_BATCH_MAX];
     struct diag d = {0};
     rows_make(&b, 1, 64, lease());
     assert_int_equal(ca_store_reserve(rows_db, &b.reserve, &d), CH_OK);
     assert_int_equal(state_of(63), CA_RESERVED);
-    assert_int_equal(ca_store_certificates(rows_db, &b.store, stored, &d), CH_OK);
+    assert_int_equal(ca_store_certificates(rows_db, &b.store, stored, twice, &d), CH_OK);
     for (size_t i = 0; i < 64; i++) {
         assert_true(stored[i]);
         assert_int_equal(state_of(i), CA_STORED);
     }
-    assert_int_equal(ca_store_certificates(rows_db, &b.store, stored, &d), CH_OK); /* once only */
+    assert_int_equal(ca_store_certificates(rows_db, &b.store, stored, twice, &d),
+                     CH_OK); /* once only */
     assert_false(stored[0]);
     enum ca_state s;
     assert_int_equal(ca_store_attempt(rows_db, b.rows[5].request_id, 1, &s, &d), CH_OK);
@@ -79,13 +80,13 @@ static void attempt_or_serial_used_twice_refused_whole(void **state)
 static void fenced_lease_reserves_and_stores_nothing(void **state)
 {
     (void)state;
-    bool stored[PERMIT_BATCH_MAX];
+    bool stored[PERMIT_BATCH_MAX], twice[PERMIT_BATCH_MAX];
     struct diag d = {0};
     int64_t epoch = lease();
     rows_make(&b, 3, 2, epoch);
     assert_int_equal(ca_store_reserve(rows_db, &b.reserve, &d), CH_OK);
     fence(epoch);
-    assert_int_equal(ca_store_certificates(rows_db, &b.store, stored, &d), CH_OK);
+    assert_int_equal(ca_store_certificates(rows_db, &b.store, stored, twice, &d), CH_OK);
     assert_false(stored[0] || stored[1]);
     assert_int_equal(state_of(0), CA_RESERVED);
     rows_make(&b, 4, 2, epoch);
@@ -103,13 +104,13 @@ static void fenced_lease_reserves_and_stores_nothing(void **state)
 static void only_reserved_rows_of_the_batch_are_stored(void **state)
 {
     (void)state;
-    bool stored[PERMIT_BATCH_MAX];
+    bool stored[PERMIT_BATCH_MAX], twice[PERMIT_BATCH_MAX];
     struct diag d = {0};
     rows_make(&b, 6, 3, lease());
     assert_int_equal(ca_store_reserve(rows_db, &b.reserve, &d), CH_OK);
     const struct ca_change change = {"issuing-1", b.rows[1].serial, CA_VOIDED};
     assert_int_equal(ca_store_change(rows_db, &change, 1, &d), CH_OK);
-    assert_int_equal(ca_store_certificates(rows_db, &b.store, stored, &d), CH_OK);
+    assert_int_equal(ca_store_certificates(rows_db, &b.store, stored, twice, &d), CH_OK);
     assert_true(stored[0] && !stored[1] && stored[2]);
     assert_int_equal(state_of(1), CA_VOIDED);
     const struct ca_change late[] = {{"issuing-1", b.rows[1].serial, CA_DISCARDED},
@@ -117,6 +118,30 @@ static void only_reserved_rows_of_the_batch_are_stored(void **state)
     assert_int_equal(ca_store_change(rows_db, late, 2, &d), CH_OK);
     assert_int_equal(state_of(1), CA_DISCARDED);
     assert_int_equal(state_of(0), CA_STORED); /* a stored row never moves */
+}
+
+static void second_attempt_of_issued_request_stored_never(void **state)
+{
+    (void)state;
+    bool stored[PERMIT_BATCH_MAX], twice[PERMIT_BATCH_MAX];
+    static struct rows_batch first;
+    struct diag d = {0};
+    int64_t epoch = lease();
+    rows_make(&first, 7, 1, epoch);
+    assert_int_equal(ca_store_reserve(rows_db, &first.reserve, &d), CH_OK);
+    rows_make(&b, 8, 3, epoch);
+    b.rows[1].request_id = first.rows[0].request_id;
+    b.rows[1].attempt = 2;
+    assert_int_equal(ca_store_reserve(rows_db, &b.reserve, &d), CH_OK);
+    assert_int_equal(ca_store_certificates(rows_db, &first.store, stored, twice, &d), CH_OK);
+    assert_true(stored[0] && !twice[0]);
+    assert_int_equal(ca_store_certificates(rows_db, &b.store, stored, twice, &d), CH_OK);
+    assert_true(stored[0] && !stored[1] && stored[2]);
+    assert_true(!twice[0] && twice[1] && !twice[2]);
+    assert_int_equal(state_of(1), CA_RESERVED); /* to be discarded */
+    assert_int_equal(rows_int("SELECT max(n) FROM (SELECT count(*) n FROM ca.certificate "
+                              "GROUP BY request_id) x"),
+                     1);
 }
 
 static void issuer_never_changes(void **state)
@@ -157,14 +182,14 @@ static size_t count(const struct ca_filter *f, int64_t *out_last)
 static void certificates_found_by_each_filter(void **state)
 {
     (void)state;
-    bool stored[PERMIT_BATCH_MAX];
+    bool stored[PERMIT_BATCH_MAX], twice[PERMIT_BATCH_MAX];
     const struct slice issuers[] = {slice_str("issuing-1")};
     rows_make(&b, 10, 40, lease());
     for (size_t i = 0; i < 40; i++) {
         b.certificates[i].requester = slice_str("spiffe://t/user/find");
     }
     assert_int_equal(ca_store_reserve(rows_db, &b.reserve, NULL), CH_OK);
-    assert_int_equal(ca_store_certificates(rows_db, &b.store, stored, NULL), CH_OK);
+    assert_int_equal(ca_store_certificates(rows_db, &b.store, stored, twice, NULL), CH_OK);
     const struct ca_filter mine = {.requester = slice_str("spiffe://t/user/find"),
                                    .limit = 100,
                                    .issuers = issuers,
@@ -283,7 +308,8 @@ static void crl_series_compares_and_swaps(void **state)
     struct ca_crl three = crl_of(3, 1, 100, &len);
     assert_int_equal(ca_store_crl_reserve(rows_db, &two.step, &d), CH_OK);
     assert_int_equal(ca_store_crl_reserve(rows_db, &three.step, &d), CH_OK);
-    assert_int_equal(ca_store_crl(rows_db, &two, &d), CH_PRECONDITION); /* 3 was reserved meanwhile */
+    assert_int_equal(ca_store_crl(rows_db, &two, &d),
+                     CH_PRECONDITION); /* 3 was reserved meanwhile */
     assert_int_equal(ca_store_crl_reserve(rows_db, &two.step, &d), CH_PRECONDITION);
     assert_string_equal(d.rule, "crl.number");
     assert_int_equal(ca_store_crl(rows_db, &three, &d), CH_OK);
@@ -317,6 +343,7 @@ int main(void)
         cmocka_unit_test(attempt_or_serial_used_twice_refused_whole),
         cmocka_unit_test(fenced_lease_reserves_and_stores_nothing),
         cmocka_unit_test(only_reserved_rows_of_the_batch_are_stored),
+        cmocka_unit_test(second_attempt_of_issued_request_stored_never),
         cmocka_unit_test(issuer_never_changes),
         cmocka_unit_test(certificates_found_by_each_filter),
         cmocka_unit_test(crl_series_compares_and_swaps),
