@@ -100,6 +100,21 @@ static bool belongs(const struct registration_item *item,
            slice_eq(rpc_slice(c->spki_sha256), rpc_slice(item->request.spki_sha256));
 }
 
+/* This attempt was voided because an earlier one, whose answer was lost, has been issued: that is
+ * the outcome. */
+static bool adopt_issued(struct registration *r, struct registration_item *item)
+{
+    struct arena arena CLEANUP(arena_clear);
+    struct diag diag = {.text = ""};
+    const Chancery__Common__V1__Certificate *certificate = NULL;
+    arena_init(&arena, 0);
+    if (registration_find_issued(r, item->request_id, &arena, &certificate, &diag) != CH_OK) {
+        return false;
+    }
+    registration_settle_issued(r, item, certificate, true);
+    return true;
+}
+
 /* Takes one result into the tally, or finishes the item. true: to be tried again. */
 static bool take_result(struct registration *r, struct tally *t, struct registration_item *item,
                         const Chancery__Ca__V1__IssueResult *result)
@@ -120,6 +135,9 @@ static bool take_result(struct registration *r, struct tally *t, struct registra
     }
     if (result->outcome == CHANCERY__CA__V1__ISSUE_OUTCOME__ISSUE_OUTCOME_REFUSED && err != CH_OK) {
         add_refused(t, item, err, &diag, result->n_rules > 0);
+        return false;
+    }
+    if (err == CH_EXISTS && strcmp(diag.rule, "ca.request_issued") == 0 && adopt_issued(r, item)) {
         return false;
     }
     if (++item->voids < REGISTRATION_ATTEMPTS_MAX) {
