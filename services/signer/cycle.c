@@ -118,10 +118,9 @@ static void cycle_intent_ack(struct signer_job *job, const struct daemon_ack *ac
 static void cycle_intents_failed(struct cycle_append *a, enum chancery_err err,
                                  const struct diag *why)
 {
-    /* Append is repeated by the channel and the appender: even UNAVAILABLE may follow a try that
-     * was written and whose answer was lost. Only what was never sent promises that nothing was
-     * written. */
-    bool clean = err == CH_PRECONDITION || err == CH_INVALID || err == CH_NOMEM;
+    /* The appender answers CH_UNKNOWN as soon as one of its tries may have been written; these say that
+     * none was (audit itself keeps UNAVAILABLE for what did not happen). */
+    bool clean = err == CH_PRECONDITION || err == CH_INVALID || err == CH_UNAVAILABLE || err == CH_BUSY;
     struct diag diag;
     (void)diag_set(&diag, CH_UNAVAILABLE, "audit", "signer.intent",
                    "the INTENT could not be logged, so nothing was signed: %.200s", why->text);
@@ -165,16 +164,25 @@ static void cycle_intents(const struct signer_cycle *c, const struct signer_requ
 struct cycle_sign {
     struct signer_job *jobs[PERMIT_BATCH_MAX];
     size_t n;
+    int64_t until_ms; /* of the whole batch, on the monotonic clock: its RESULTs are owed soon */
 };
 
 static void cycle_sign_one(void *ctx, size_t i)
 {
-    struct signer_job *job = ((struct cycle_sign *)ctx)->jobs[i];
+    const struct cycle_sign *work = ctx;
+    struct signer_job *job = work->jobs[i];
     struct diag diag = {.field = ""};
+    int64_t left_ms = work->until_ms - os_mono_ms();
+    if (left_ms <= 0) {
+        (void)diag_set(&diag, CH_UNAVAILABLE, "hsm", "signer.token",
+                       "the token did not come back in time; nothing was signed");
+        cycle_fail(job, SIGNER_FAILED, CH_UNAVAILABLE, &diag);
+        return;
+    }
     struct buf signature;
     buf_init(&signature, sizeof job->signature);
     enum chancery_err err = hsm_sign_digest(job->key->hsm, job->alg, job->to_sign,
-                                            CYCLE_SIGN_WAIT_MS, &signature, &diag);
+                                            (unsigned)left_ms, &signature, &diag);
     if (err == CH_OK) {
         memcpy(job->signature, signature.ptr, signature.len);
         job->signature_len = signature.len;
@@ -187,7 +195,7 @@ static void cycle_sign_one(void *ctx, size_t i)
 
 static void cycle_sign(const struct signer_cycle *c, struct signer_job *jobs, size_t n)
 {
-    struct cycle_sign work = {.n = 0};
+    struct cycle_sign work = {.n = 0, .until_ms = os_mono_ms() + CYCLE_SIGN_WAIT_MS};
     for (size_t i = 0; i < n; i++) {
         if (jobs[i].state == SIGNER_INTENDED) {
             work.jobs[work.n++] = &jobs[i];
