@@ -7,9 +7,10 @@
 #include "log/log.h"
 #include "os/os.h"
 
-#define BACKLOG_MAX 4096 /* reservations waiting for settlement: the log or the database is away   \
-                          */
-#define WAIT_MIN_MS 50   /* less is left: the step would not be worth beginning */
+#define BACKLOG_MAX                                                                                \
+    4096               /* reservations waiting for settlement: the log or the database is away     \
+                        */
+#define WAIT_MIN_MS 50 /* less is left: the step would not be worth beginning */
 #define ITEM_ARENA ((size_t)4 << 20)
 
 void ca_item_end(struct ca_item *i, enum ca_outcome outcome, enum chancery_err err,
@@ -66,6 +67,11 @@ enum chancery_err ca_batch_open(struct ca *ca, const Chancery__Ca__V1__IssueBatc
     if (in->n_items == 0 || in->n_items > PERMIT_BATCH_MAX || known_twice(in)) {
         return diag_set(diag, CH_INVALID, "items", "batch.items",
                         "a batch has 1 to %d items of different requests", PERMIT_BATCH_MAX);
+    }
+    if (!daemon_ready(
+            ca->d)) { /* better now than after a reservation that would only be closed again */
+        return diag_set(diag, CH_UNAVAILABLE, "ca", "ca.not_ready",
+                        "a part that issuing needs is away; nothing was done; try later");
     }
     b.epoch = ca_lease_epoch(ca->lease);
     if (b.epoch == 0 || ca_lease_backlog(ca->lease) > BACKLOG_MAX) {
