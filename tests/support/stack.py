@@ -316,18 +316,19 @@ class Load:
         self.progress = [0] * threads
         self.lock = threading.Lock()
         self.stopping = threading.Event()
+        self.drain_until = 0.0   # what was begun is brought to its end
+        self.csrs = [make_csr(f"load-{i}.example.test")[1] for i in range(threads)]
         self.threads = [threading.Thread(target=self._run, args=(i,), daemon=True) for i in range(threads)]
 
     def _run(self, number):
         messages, stub = self.stack.stub("registration")
-        key, csr = make_csr(f"load-{number}.example.test")
         count = 0
         while not self.stopping.is_set():
             count += 1
             name = f"load-{self.unique}-{number}-{count}"
-            request = messages.EnrollRequest(profile=self.profile, idempotency_key=name, pkcs10=csr)
+            request = messages.EnrollRequest(profile=self.profile, idempotency_key=name, pkcs10=self.csrs[number])
             # As a real client: the same idempotency key until there is a final answer.
-            while not self.stopping.is_set():
+            while not self.stopping.is_set() or time.monotonic() < self.drain_until:
                 try:
                     # Waiting for a connection: calls that fail at once never let the channel poll, and so reconnect.
                     answer = stub.Enroll(request, timeout=10, wait_for_ready=True)
@@ -340,7 +341,11 @@ class Load:
                         code = e.code().name
                         self.failures[code] = self.failures.get(code, 0) + 1
                         self.last_failure = self.details[code] = e.details()
-                    self.stopping.wait(0.05)
+                    time.sleep(0.05)
+
+    def csr_of(self, name):
+        """The CSR that was sent with an idempotency key."""
+        return self.csrs[int(name.split("-")[2])]
 
     def __enter__(self):
         for t in self.threads:
@@ -348,9 +353,10 @@ class Load:
         return self
 
     def __exit__(self, *_):
+        self.drain_until = time.monotonic() + 30
         self.stopping.set()
         for t in self.threads:
-            t.join(30)
+            t.join(45)
 
     def count(self):
         with self.lock:
