@@ -100,10 +100,14 @@ static void add_error(struct rpc_call *call, grpc_op *op, grpc_slice *text)
         return;
     }
     call->error_detail = rpc_error_pack(call->result, &call->diag);
-    call->error_md.key = grpc_slice_from_static_string(RPC_ERROR_KEY);
-    call->error_md.value = call->error_detail;
-    op->data.send_status_from_server.trailing_metadata = &call->error_md;
-    op->data.send_status_from_server.trailing_metadata_count = 1;
+    call->error_md[0].key = grpc_slice_from_static_string(RPC_ERROR_KEY);
+    call->error_md[0].value = call->error_detail;
+    /* Channels repeat what a lost connection left open. This is an answer, after our own tries and
+     * waits: repeated by the channel it would take the caller's whole time (gRPC A6, pushback). */
+    call->error_md[1].key = grpc_slice_from_static_string("grpc-retry-pushback-ms");
+    call->error_md[1].value = grpc_slice_from_static_string("-1");
+    op->data.send_status_from_server.trailing_metadata = call->error_md;
+    op->data.send_status_from_server.trailing_metadata_count = 2;
     const char *message = call->diag.text[0] != '\0' ? call->diag.text : err_name(call->result);
     *text = grpc_slice_from_copied_string(message);
     op->data.send_status_from_server.status_details = text;
@@ -371,7 +375,7 @@ static void call_prepare(struct rpc_call *call)
     call->deferred = call->headers_sent = false;
     call->result = CH_INTERNAL;
     call->error_detail = grpc_empty_slice();
-    memset(&call->error_md, 0, sizeof call->error_md);
+    memset(call->error_md, 0, sizeof call->error_md);
     call->watch_told = -1;
     call->watch_sending = call->watch_ended = false;
 }

@@ -104,7 +104,7 @@ struct rpc_call {
     bool headers_sent;
     grpc_byte_buffer *out_bytes;
     grpc_slice error_detail;
-    grpc_metadata error_md;
+    grpc_metadata error_md[2]; /* detail; no retries */
 
     /* Streams: the worker waits here for the poller. */
     pthread_mutex_t lock;

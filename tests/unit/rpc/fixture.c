@@ -57,6 +57,9 @@ static enum chancery_err append(struct rpc_call *call, const ProtobufCMessage *i
                        "\xc3\xa9t\xc3\xa9");
         return diag_ref(rpc_diag(call), CH_REFUSED, "RFC 5280 4.1");
     }
+    if (strcmp(action, "away") == 0) {
+        return diag_set(rpc_diag(call), CH_UNAVAILABLE, "", "fx.away", "a part is away");
+    }
     if (strcmp(action, "gate") == 0) {
         TRY(at_gate(fx));
     }

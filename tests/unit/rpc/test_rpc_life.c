@@ -80,6 +80,25 @@ static void idempotent_calls_survive_a_restart(void **state)
     rpc_channel_free(c);
 }
 
+static void unavailable_that_a_handler_answers_is_not_repeated(void **state)
+{
+    (void)state;
+    fx_serve(&fx, NULL);
+    static const char *const repeatable[] = {"chancery.audit.v1.AuditService/Append", NULL};
+    struct rpc_channel_opts o = {.tls = {fx.client_dir, NULL},
+                                 .trust_domain = TD,
+                                 .peer_uri = "/chancery/audit",
+                                 .idempotent = repeatable};
+    struct rpc_channel *c = fx_channel_opts(&fx, &o);
+    struct diag d = {0};
+    assert_int_equal(fx_append(c, "ok", 10000, NULL), CH_OK);
+    unsigned before = atomic_load(&fx.handled);
+    assert_int_equal(fx_append(c, "away", 10000, &d), CH_UNAVAILABLE);
+    assert_string_equal(d.rule, "fx.away");
+    assert_int_equal(atomic_load(&fx.handled), before + 1);
+    rpc_channel_free(c);
+}
+
 static void blocked_workers_leave_health_and_new_connections_alive(void **state)
 {
     (void)state;
@@ -239,6 +258,7 @@ int main(void)
         TEST(channel_recovers_quickly_after_a_server_restart),
         TEST(call_that_never_left_is_unavailable_not_unknown),
         TEST(idempotent_calls_survive_a_restart),
+        TEST(unavailable_that_a_handler_answers_is_not_repeated),
         TEST(blocked_workers_leave_health_and_new_connections_alive),
         TEST(keepalive_does_not_kill_a_long_call),
         TEST(stop_lets_a_running_call_finish_and_refuses_new_ones),
