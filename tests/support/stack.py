@@ -115,8 +115,11 @@ class Stack:
         return found[:200]
 
     def tool(self, command, *args, timeout=300):
-        subprocess.run([os.path.join(SOURCE, "tools", "stack"), command, self.dir, *args], check=True, timeout=timeout,
-                       stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        done = subprocess.run([os.path.join(SOURCE, "tools", "stack"), command, self.dir, *args], timeout=timeout,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+        if done.returncode != 0:
+            sys.stderr.write(done.stdout.decode(errors="replace"))
+        done.check_returncode()
 
     def start(self):
         self.tool("start")
