@@ -19,6 +19,26 @@ enum chancery_err registration_retry_err(enum chancery_err err)
     return err == CH_BUSY || err == CH_INTEGRITY ? err : CH_UNAVAILABLE;
 }
 
+enum chancery_err registration_peer_err(enum chancery_err err)
+{
+    switch (err) {
+    case CH_DEADLINE:
+    case CH_CANCELLED:
+    case CH_UNKNOWN:
+    case CH_UNSUPPORTED:
+    case CH_DENIED:
+    case CH_UNAUTHENTICATED:
+    case CH_CRYPTO:
+    case CH_HSM:
+    case CH_DB:
+    case CH_IO:
+    case CH_NOMEM:
+        return CH_UNAVAILABLE;
+    default:
+        return err;
+    }
+}
+
 static bool copy_lists(struct arena *arena, const Chancery__Common__V1__Certificate *c,
                        Chancery__Common__V1__Certificate *out)
 {

@@ -168,6 +168,10 @@ enum chancery_err registration_answer_err(enum chancery_err err);
 /* registration_retry_err is the error a client is told when a part of ours failed and nothing was
  * decided: BUSY and INTEGRITY stay, all else is UNAVAILABLE. */
 enum chancery_err registration_retry_err(enum chancery_err err);
+/* registration_peer_err is the error a client is told when another process failed on its behalf:
+ * time that ran out inside, a lost answer or a part that is away are UNAVAILABLE, for the client's
+ * own deadline and rights are another matter; what its request earned stays. */
+enum chancery_err registration_peer_err(enum chancery_err err);
 
 /* ---- refusal.c ---- */
 struct registration_refusal {

@@ -63,8 +63,9 @@ static enum chancery_err add_status(struct registration *r, struct arena *arena,
     }
     req.n_keys = n;
     ProtobufCMessage *answer = NULL;
-    TRY(rpc_call_unary(r->revocation, &chancery__revocation__v1__revocation_service__descriptor,
-                       "GetStatus", &req.base, READ_MS, arena, &answer, diag));
+    TRY(registration_peer_err(
+        rpc_call_unary(r->revocation, &chancery__revocation__v1__revocation_service__descriptor,
+                       "GetStatus", &req.base, READ_MS, arena, &answer, diag)));
     const Chancery__Revocation__V1__GetStatusResponse *m =
         (const Chancery__Revocation__V1__GetStatusResponse *)answer;
     if (m->n_statuses != n) {
@@ -82,8 +83,9 @@ static enum chancery_err find(struct registration *r, struct arena *arena,
                               Chancery__Ca__V1__FindCertificatesResponse **out, struct diag *diag)
 {
     ProtobufCMessage *answer = NULL;
-    TRY(rpc_call_unary(r->ca, &chancery__ca__v1__ca_service__descriptor, "FindCertificates",
-                       &req->base, READ_MS, arena, &answer, diag));
+    TRY(registration_peer_err(rpc_call_unary(r->ca, &chancery__ca__v1__ca_service__descriptor,
+                                             "FindCertificates", &req->base, READ_MS, arena,
+                                             &answer, diag)));
     *out = (Chancery__Ca__V1__FindCertificatesResponse *)answer;
     return add_status(r, arena, (*out)->certificates, (*out)->n_certificates, diag);
 }
@@ -177,8 +179,9 @@ enum chancery_err registration_rpc_issuers(struct rpc_call *call, const Protobuf
         (Chancery__Registration__V1__GetIssuerResponse *)out;
     Chancery__Ca__V1__ListIssuersRequest ask = CHANCERY__CA__V1__LIST_ISSUERS_REQUEST__INIT;
     ProtobufCMessage *reply = NULL;
-    TRY(rpc_call_unary(r->ca, &chancery__ca__v1__ca_service__descriptor, "ListIssuers", &ask.base,
-                       READ_MS, rpc_arena(call), &reply, rpc_diag(call)));
+    TRY(registration_peer_err(rpc_call_unary(r->ca, &chancery__ca__v1__ca_service__descriptor,
+                                             "ListIssuers", &ask.base, READ_MS, rpc_arena(call),
+                                             &reply, rpc_diag(call))));
     const Chancery__Ca__V1__ListIssuersResponse *all =
         (const Chancery__Ca__V1__ListIssuersResponse *)reply;
     answer->issuers = all->issuers;

@@ -45,8 +45,9 @@ static enum chancery_err find_owned(struct registration *r, struct rpc_call *cal
     ask.serial = req->serial;
     ask.page_size = 2;
     ProtobufCMessage *reply = NULL;
-    TRY(rpc_call_unary(r->ca, &chancery__ca__v1__ca_service__descriptor, "FindCertificates",
-                       &ask.base, REVOKE_MS, rpc_arena(call), &reply, rpc_diag(call)));
+    TRY(registration_peer_err(rpc_call_unary(r->ca, &chancery__ca__v1__ca_service__descriptor,
+                                             "FindCertificates", &ask.base, REVOKE_MS,
+                                             rpc_arena(call), &reply, rpc_diag(call))));
     const Chancery__Ca__V1__FindCertificatesResponse *found =
         (const Chancery__Ca__V1__FindCertificatesResponse *)reply;
     if (found->n_certificates != 1) {
@@ -105,14 +106,15 @@ enum chancery_err registration_rpc_revoke(struct rpc_call *call, const ProtobufC
     ask.n_items = 1;
     ask.actor = (char *)(uintptr_t)rpc_caller(call);
     ProtobufCMessage *reply = NULL;
-    TRY(rpc_call_unary(r->revocation, &chancery__revocation__v1__revocation_service__descriptor,
-                       "Revoke", &ask.base, REVOKE_MS, rpc_arena(call), &reply, rpc_diag(call)));
+    TRY(registration_peer_err(rpc_call_unary(
+        r->revocation, &chancery__revocation__v1__revocation_service__descriptor, "Revoke",
+        &ask.base, REVOKE_MS, rpc_arena(call), &reply, rpc_diag(call))));
     const Chancery__Revocation__V1__RevokeResponse *m =
         (const Chancery__Revocation__V1__RevokeResponse *)reply;
     if (m->n_items != 1) {
         return CH_INTERNAL;
     }
-    TRY(rpc_error_read(m->items[0]->error, rpc_diag(call)));
+    TRY(registration_peer_err(rpc_error_read(m->items[0]->error, rpc_diag(call))));
     answer->revoked_at_s = m->items[0]->revoked_at_s;
     answer->already_revoked = m->items[0]->already_revoked;
     answer->log_index = m->items[0]->log_index;
