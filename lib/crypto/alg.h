@@ -81,6 +81,11 @@ struct crypto_public; /* reference counted */
  * CH_MALFORMED, CH_UNSUPPORTED, CH_INVALID with rule ids "spki.*", "rsa.*", "ec.*". */
 enum chancery_err crypto_public_from_spki(struct slice spki, struct crypto_public **out,
                                           struct diag *diag) MUST_CHECK;
+/* crypto_public_from_certificate reads the key of one X.509 certificate (DER, nothing trailing) and judges the
+ * key as crypto_public_from_spki does. For anchors that were pinned: nothing else of the certificate is judged.
+ * CH_MALFORMED "certificate.form". */
+enum chancery_err crypto_public_from_certificate(struct slice der, struct crypto_public **out,
+                                                 struct diag *diag) MUST_CHECK;
 struct crypto_public *crypto_public_ref(const struct crypto_public *k);
 void crypto_public_free(struct crypto_public *k);
 enum crypto_key_type crypto_public_type(const struct crypto_public *k);

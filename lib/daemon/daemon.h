@@ -26,8 +26,9 @@ struct conf_node; /* conf/conf.h */
 /* ---- life ---- */
 
 /* daemon_start reads `chancery-<process> --config FILE.yaml`, starts the log, hardens the process,
- * loads and checks trust.json against its pin, starts libgrpc, prepares channels to all peers of
- * the configuration and the RPC server. `process` is the short name ("signer"). --help and
+ * loads trust.json, checks its pin and the root's signature, starts libgrpc, prepares channels to
+ * all peers of the configuration and the RPC server. `process` is the short name ("signer"). --help
+ * and
  * --version print and exit. On failure *out is NULL and everything is undone. */
 enum chancery_err daemon_start(int argc, char **argv, const char *process, struct daemon **out,
                                struct diag *diag) MUST_CHECK;

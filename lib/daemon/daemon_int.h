@@ -15,8 +15,11 @@
 #define DAEMON_URI_MAX 256
 #define DAEMON_SKEW_MAX_S                                                                          \
     5 /* clock difference to the database that still counts as the same time */
-#define DAEMON_REFUSALS_MAX 4096 /* refusals waiting for the audit log; past it they are counted   \
-                                  */
+#define DAEMON_REFUSALS_MAX                                                                        \
+    4096 /* refusals waiting for the audit log; past it they are counted                           \
+          */
+
+struct json_t; /* jansson.h */
 
 struct daemon_peer_entry {
     char process[32];
@@ -96,6 +99,11 @@ struct daemon {
 enum chancery_err daemon_trust_load(struct daemon *d, const char *path, const char *pin,
                                     struct diag *diag) MUST_CHECK;
 void daemon_trust_clear(struct daemon *d);
+
+/* trust_signature.c: `root` is the document that d->trust was read from. CH_INTEGRITY unless the
+ * key of its root certificate signed it. */
+enum chancery_err daemon_trust_verify(const struct daemon *d, struct json_t *root,
+                                      struct diag *diag) MUST_CHECK;
 
 /* peers.c */
 enum chancery_err daemon_peers_open(struct daemon *d, struct diag *diag) MUST_CHECK;

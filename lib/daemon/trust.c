@@ -1,7 +1,7 @@
 /* trust.json: the ceremony's public results, pinned by the SHA-256 of the file's bytes.
  *
- * The pin in the process's configuration is what makes the content trusted; the signature inside is
- * for people and for `chancery-verify`. */
+ * The pin in the process's configuration is what makes the content trusted; the root's signature
+ * inside (trust_signature.c) must verify as well. */
 #include <jansson.h>
 #include <stdlib.h>
 
@@ -154,6 +154,7 @@ enum chancery_err daemon_trust_load(struct daemon *d, const char *path, const ch
                         e.column, e.text);
     }
     enum chancery_err err = load(d, root, diag);
+    err = err == CH_OK ? daemon_trust_verify(d, root, diag) : err;
     json_decref(root);
     return err;
 }

@@ -5,6 +5,8 @@
 #include "os/os.h"
 
 #define TRUST_FILE_MAX ((size_t)1 << 20)
+#define TRUST_CONTEXT "chancery/trust/v1\n"
+#define TRUST_ROOT "root" /* issuer whose key signs the file */
 
 static enum chancery_err bad(struct diag *diag, const char *field, const char *text)
 {
@@ -31,6 +33,86 @@ static enum chancery_err check_pin(struct verify_trust *t, struct slice file, co
                         "the file has SHA-256 %s: it is not the pinned trust.json", t->sha256);
     }
     return CH_OK;
+}
+
+static enum chancery_err forged(struct diag *diag, const char *text)
+{
+    return diag_set(diag, CH_INTEGRITY, "signature", "trust.signature", "trust.json: %s", text);
+}
+
+static struct slice get_text(const struct verify_json *object, const char *name)
+{
+    const struct verify_json *v = verify_json_get(object, name);
+    return v != NULL && v->kind == VERIFY_JSON_TEXT ? v->text : (struct slice){0};
+}
+
+/* Appends TRUST_CONTEXT and the SHA-256 of the canonical JSON without the member "signature". */
+static enum chancery_err signed_bytes(const struct verify_json *root, struct arena *arena,
+                                      struct buf *out)
+{
+    uint8_t digest[32];
+    struct verify_json body = *root, **tail = &body.first;
+    CLEANUP(buf_clear) struct buf text;
+    buf_init(&text, TRUST_FILE_MAX);
+    body.first = NULL;
+    for (const struct verify_json *v = root->first; v != NULL; v = v->next) {
+        if (slice_eq(v->name, slice_str("signature"))) {
+            continue;
+        }
+        struct verify_json *copy = arena_alloc(arena, sizeof *copy);
+        if (copy == NULL) {
+            return CH_NOMEM;
+        }
+        *copy = *v;
+        copy->next = NULL;
+        *tail = copy;
+        tail = &copy->next;
+    }
+    TRY(verify_json_write(&body, &text));
+    crypto_sha256(buf_slice(&text), digest);
+    TRY(buf_add_str(out, TRUST_CONTEXT));
+    return buf_add(out, slice_of(digest, sizeof digest));
+}
+
+static enum chancery_err root_key(const struct verify_json *root, struct crypto_public **out,
+                                  struct diag *diag)
+{
+    const struct verify_json *list = verify_json_get(root, "issuers");
+    CLEANUP(buf_clear) struct buf der;
+    buf_init(&der, TRUST_FILE_MAX);
+    for (const struct verify_json *v = list == NULL ? NULL : list->first; v != NULL; v = v->next) {
+        if (slice_eq(get_text(v, "issuer_id"), slice_str(TRUST_ROOT)) &&
+            base64_decode(get_text(v, "certificate"), &der) == CH_OK) {
+            return crypto_public_from_certificate(buf_slice(&der), out, diag);
+        }
+    }
+    return forged(diag, "no root with a certificate among the issuers");
+}
+
+static enum chancery_err check_signature(const struct crypto_public *key,
+                                         const struct verify_json *root, struct arena *arena,
+                                         struct diag *diag)
+{
+    const struct verify_json *member = verify_json_get(root, "signature");
+    struct slice name = get_text(member, "alg");
+    char alg_name[32] = "";
+    bool valid = false;
+    CLEANUP(buf_clear) struct buf message;
+    CLEANUP(buf_clear) struct buf signature;
+    buf_init(&message, 64);
+    buf_init(&signature, 1024);
+    if (name.len > 0 && name.len < sizeof alg_name) {
+        memcpy(alg_name, name.ptr, name.len);
+    }
+    enum crypto_alg alg = crypto_alg_from_name(alg_name);
+    if (!slice_eq(get_text(member, "key"), slice_str(TRUST_ROOT)) ||
+        !crypto_alg_fits(alg, crypto_public_type(key)) ||
+        base64_decode(get_text(member, "value"), &signature) != CH_OK) {
+        return forged(diag, "no signature by the root, or one that does not parse");
+    }
+    TRY(signed_bytes(root, arena, &message));
+    TRY(crypto_verify(key, alg, buf_slice(&message), buf_slice(&signature), &valid, diag));
+    return valid ? CH_OK : forged(diag, "the root's key did not sign this content");
 }
 
 static enum chancery_err take_key(struct verify_trust *t, const struct verify_json *v,
@@ -99,7 +181,12 @@ enum chancery_err verify_trust_load(struct verify_trust *t, const char *path, co
     t->origin = origin->text;
     t->trust_domain = domain->text;
     t->rehearsal = rehearsal != NULL && rehearsal->kind == VERIFY_JSON_BOOL && rehearsal->num != 0;
-    return take_keys(t, root, diag);
+    TRY(take_keys(t, root, diag));
+    struct crypto_public *key = NULL;
+    TRY(root_key(root, &key, diag));
+    enum chancery_err err = check_signature(key, root, &t->arena, diag);
+    crypto_public_free(key);
+    return err;
 }
 
 void verify_trust_clear(struct verify_trust *t)

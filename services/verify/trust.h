@@ -19,8 +19,8 @@ struct verify_trust {
 
 /* verify_trust_load reads trust.json. `pin` (hex SHA-256 of the file) may be NULL: then the caller
  * shows t->sha256. The checkpoint keys must be an Ed25519 and a P-256 key at least. CH_INTEGRITY:
- * not the pinned file; CH_INVALID, CH_MALFORMED: content. `t` is cleared with verify_trust_clear in
- * any case. */
+ * not the pinned file, or its signature by the root in it is wrong; CH_INVALID, CH_MALFORMED:
+ * content. `t` is cleared with verify_trust_clear in any case. */
 enum chancery_err verify_trust_load(struct verify_trust *t, const char *path, const char *pin,
                                     struct diag *diag) MUST_CHECK;
 void verify_trust_clear(struct verify_trust *t);

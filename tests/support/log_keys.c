@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "test_trust.h"
+
 #define MUST(x)                                                                                    \
     do {                                                                                           \
         if (!(x)) {                                                                                \
@@ -75,4 +77,5 @@ void log_keys_trust(const struct log_keys *k, const char *domain, struct buf *ou
         MUST(buf_add_str(out, "\"") == CH_OK);
     }
     MUST(buf_add_str(out, "],\"permit\":[],\"statement\":[]},\"rehearsal\":true}\n") == CH_OK);
+    test_trust_sign(out);
 }

@@ -22,7 +22,7 @@ void log_keys_sign(const struct log_keys *k, size_t i, struct slice text, struct
 void log_keys_checkpoint(const struct log_keys *k, uint64_t size, const struct tlog_hash *root,
                          struct buf *out);
 
-/* log_keys_trust appends a trust.json for these keys and `domain`. */
+/* log_keys_trust writes a signed trust.json for these keys and `domain`. */
 void log_keys_trust(const struct log_keys *k, const char *domain, struct buf *out);
 
 #endif

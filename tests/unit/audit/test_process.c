@@ -17,6 +17,7 @@
 #include "test_identity.h"
 #include "test_postgres.h"
 #include "test_softhsm.h"
+#include "test_trust.h"
 #include "tlog/tlog.h"
 
 #define DOMAIN "chancery.test"
@@ -86,6 +87,7 @@ static void make_trust(char sha256_hex[65])
         CH_OK);
     char path[256];
     uint8_t digest[32];
+    test_trust_sign(&b);
     path_in(path, "trust.json");
     assert_int_equal(os_file_write_atomic(path, buf_slice(&b), 0644, NULL), CH_OK);
     crypto_sha256(buf_slice(&b), digest);

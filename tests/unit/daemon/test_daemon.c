@@ -14,6 +14,7 @@
 #include "daemon/daemon.h"
 #include "os/os.h"
 #include "test_identity.h"
+#include "test_trust.h"
 
 #define TD "chancery.test"
 #define SINK_MAX 256
@@ -62,6 +63,7 @@ static void write_trust(void)
                    "\"bundle_sha256\":\"%064d\",\"rehearsal\":true}%c",
                    0, 0),
         CH_OK);
+    test_trust_sign(&b);
     test_write(t.dir, "trust.json", (const char *)b.ptr);
     uint8_t hash[32];
     crypto_sha256(slice_of(b.ptr, b.len - 1), hash);
@@ -157,6 +159,53 @@ static void other_trust_file_is_refused(void **state)
     (void)state;
     write_trust(); /* other keys, same pin in the configuration */
     expect_start(CH_INTEGRITY, "trust.pin");
+}
+
+/* Writes trust.json with one part replaced, and pins what came out. */
+static void change_trust(const char *from, const char *to)
+{
+    char path[96];
+    struct buf b, changed;
+    buf_init(&b, 100000);
+    buf_init(&changed, 100000);
+    (void)snprintf(path, sizeof path, "%s/trust.json", t.dir);
+    assert_int_equal(os_file_read(path, &b, NULL), CH_OK);
+    assert_int_equal(buf_add_u8(&b, 0), CH_OK);
+    const char *at = strstr((const char *)b.ptr, from);
+    assert_non_null(at);
+    assert_int_equal(buf_printf(&changed, "%.*s%s%s", (int)(at - (const char *)b.ptr),
+                                (const char *)b.ptr, to, at + strlen(from)),
+                     CH_OK);
+    uint8_t hash[32];
+    crypto_sha256(buf_slice(&changed), hash);
+    hex_encode(slice_of(hash, 32), t.pin);
+    assert_int_equal(buf_add_u8(&changed, 0), CH_OK);
+    test_write(t.dir, "trust.json", (const char *)changed.ptr);
+    write_conf("");
+    buf_clear(&b);
+    buf_clear(&changed);
+}
+
+static void trust_file_that_its_root_did_not_sign_is_refused(void **state)
+{
+    (void)state;
+    static const char *const changes[][2] = {
+        {"\"origin\":\"log.test\"", "\"origin\":\"log.tesx\""},
+        {"\"rehearsal\":true", "\"rehearsal\":false"},
+        {"\"issuer_id\":\"root\"", "\"issuer_id\":\"rot\""},
+        {"\"key\":\"root\"", "\"key\":\"issuing-1\""},
+        {"ecdsa-with-SHA256", "Ed25519"},
+        {"\"value\":\"M", "\"value\":\"N"}, /* DER begins with SEQUENCE: base64 "M" */
+        {"\"signature\"", "\"signatur\""},
+    };
+    for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++) {
+        write_trust();
+        change_trust(changes[i][0], changes[i][1]);
+        expect_start(CH_INTEGRITY, "trust.signature");
+    }
+    write_trust();
+    change_trust("{\"bundle", "{ \"bundle"); /* same content, the pin alone judges the bytes */
+    expect_start(CH_OK, "");
 }
 
 static void other_identity_is_refused(void **state)
@@ -392,6 +441,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(start_reads_trust_and_identity),
         TEST(other_trust_file_is_refused),
+        TEST(trust_file_that_its_root_did_not_sign_is_refused),
         TEST(other_identity_is_refused),
         TEST(other_process_or_missing_file_is_refused),
         TEST(unknown_key_stops_the_run),

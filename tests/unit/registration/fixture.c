@@ -13,6 +13,7 @@
 #include "os/os.h"
 #include "test_identity.h"
 #include "test_softhsm.h"
+#include "test_trust.h"
 
 #define LOG_MAX 8192
 #define CSRS 16
@@ -170,6 +171,7 @@ static void write_files(struct slice spki)
         "\"crl_url\":\"http://c/x\",\"ocsp_url\":\"http://o\"}],\"bundle_sha256\":\"%064d\","
         "\"rehearsal\":true}%c",
         0, 0));
+    test_trust_sign(&b);
     test_write(t.dir, "trust.json", (const char *)b.ptr);
     crypto_sha256(slice_of(b.ptr, b.len - 1), hash);
     hex_encode(slice_of(hash, 32), pin);

@@ -11,6 +11,7 @@
 #include "signer.h"
 #include "test_identity.h"
 #include "test_softhsm.h"
+#include "test_trust.h"
 #include "tests_signer.h"
 
 #define TD "chancery.test"
@@ -127,6 +128,7 @@ static void write_files(void)
                     "\"shards\":8,\"crl_url\":\"http://c/x\",\"ocsp_url\":\"http://"
                     "o\"}],\"bundle_sha256\":\"%064d\",\"rehearsal\":true}%c",
                     0, 0));
+    test_trust_sign(&b);
     test_write(t.dir, "trust.json", (const char *)b.ptr);
     crypto_sha256(slice_of(b.ptr, b.len - 1), hash);
     hex_encode(slice_of(hash, 32), pin);

@@ -569,9 +569,36 @@ static void program_exit_codes_and_reports(void **state)
     buf_clear(&out);
 }
 
+/* Every octet of trust.json is under the root's signature, or in the signature itself. */
+static void trust_file_with_any_flipped_octet_is_refused(void **state)
+{
+    (void)state;
+    struct buf good;
+    buf_init(&good, 8192);
+    assert_int_equal(os_file_read(trust_path, &good, NULL), CH_OK);
+    char path[96];
+    (void)snprintf(path, sizeof path, "%s/flipped.json", base);
+    size_t wrong = 0;
+    for (size_t i = 0; i + 1 < good.len; i += 3) { /* the last octet is the newline */
+        struct verify_trust t;
+        struct diag diag = {0};
+        good.ptr[i] ^= 1;
+        assert_int_equal(os_file_write_atomic(path, buf_slice(&good), 0644, NULL), CH_OK);
+        if (verify_trust_load(&t, path, NULL, &diag) == CH_OK) {
+            fail_msg("octet %zu flipped, and it passed", i);
+        }
+        wrong += strcmp(diag.rule, "trust.signature") == 0;
+        verify_trust_clear(&t);
+        good.ptr[i] ^= 1;
+    }
+    assert_true(wrong > 50);
+    buf_clear(&good);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(trust_file_with_any_flipped_octet_is_refused),
         cmocka_unit_test(sizes_around_tile_borders_are_sound),
         cmocka_unit_test(any_flipped_byte_is_found_and_its_file_named),
         cmocka_unit_test(flipped_byte_in_a_log_of_three_levels_is_named),
