@@ -3,6 +3,7 @@
 
 Usage: check_arch.py sources SOURCE_DIR
        check_arch.py binaries SOURCE_DIR BUILD_DIR
+       check_arch.py installed SOURCE_DIR BUILD_DIR
 Prints one line per breach; exit code 1 when there is any. test_check_arch.py plants breaches and
 expects each to be found.
 """
@@ -10,6 +11,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 
 # Foreign headers that only one place may include.
 FENCED = {
@@ -58,6 +60,8 @@ MUST_NOT_LINK = {
     "chancery-registration": ("libevent",),
     "chancery-verify": ("libpq", "libevent", "libgrpc", "libp11", "libyaml"),
 }
+# The name of the environment variable is in every program with kill points, and in no other.
+KILL_POINT = b"CHANCERY_FAILPOINT_FILE"
 C_MAX, H_MAX, FUNCTION_MAX = 800, 250, 60
 WORDS = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
 
@@ -195,11 +199,46 @@ def check_binaries(root, build):
                 if lib.startswith(banned):
                     yield f"{name} links {lib}"
         with open(path, "rb") as f:
-            has = b"CHANCERY_FAILPOINT_FILE" in f.read()
+            has = KILL_POINT in f.read()
         if has and not failpoints:
             yield f"{name} holds kill points"
         if failpoints and not has and name not in ("chancery-verify", "chancery"):
             yield f"{name} holds no kill points although they are on: this check cannot see them"
+
+
+# What an installation must hold, relative to its prefix.
+INSTALLED = ("bin/chancery", "share/chancery/chancery.protoset", "share/chancery/proto/chancery/registration/v1/registration.proto",
+             "share/chancery/bundles/default/bundle.yaml", "share/chancery/migrations/0001_roles_and_schemas.sql",
+             "share/doc/chancery/LICENSE", "share/doc/chancery/docs/THREATS.md", "share/doc/chancery/examples/rehearsal.yaml",
+             "lib/systemd/system/chancery-signer.service", "lib/systemd/system/chancery-identity.service")
+TEST_ONLY = ("chancery-bench", "chancery_killable", "p11proxy")
+
+
+def check_installed(build):
+    """Installs the build and looks at what is there: all parts, no test program, no kill point. A build with kill points
+    must refuse to be installed."""
+    with open(os.path.join(build, "CMakeCache.txt"), encoding="utf-8") as f:
+        failpoints = "CHANCERY_FAILPOINTS:BOOL=ON" in f.read()
+    with tempfile.TemporaryDirectory() as prefix:
+        done = subprocess.run(["cmake", "--install", build, "--prefix", prefix], capture_output=True, text=True)
+        if failpoints:
+            if done.returncode == 0 or "kill points" not in done.stderr or os.listdir(prefix):
+                yield f"{build} has kill points, and yet it installs"
+            return
+        if done.returncode != 0:
+            yield f"{build} does not install: {done.stderr.strip()[-300:]}"
+            return
+        found = {os.path.relpath(os.path.join(folder, name), prefix) for folder, _, names in os.walk(prefix) for name in names}
+        for wanted in INSTALLED + tuple(f"bin/{p}" for p in MUST_NOT_LINK):
+            if wanted not in found:
+                yield f"installation lacks {wanted}"
+        for name in sorted(found):
+            if any(t in name for t in TEST_ONLY):
+                yield f"installation holds {name}, which is for tests"
+            with open(os.path.join(prefix, name), "rb") as f:
+                data = f.read()
+            if name.startswith("bin/") and KILL_POINT in data:
+                yield f"installed {name} holds kill points"
 
 
 def main(argv):
@@ -207,6 +246,8 @@ def main(argv):
         breaches = list(check_sources(argv[2]))
     elif len(argv) == 4 and argv[1] == "binaries":
         breaches = list(check_binaries(argv[2], argv[3]))
+    elif len(argv) == 4 and argv[1] == "installed":
+        breaches = list(check_installed(argv[3]))
     else:
         print(__doc__, file=sys.stderr)
         return 2

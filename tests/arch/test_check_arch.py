@@ -48,6 +48,26 @@ class Planted(unittest.TestCase):
             found = self.breaches(rel, text)
             self.assertTrue(any(want in b for b in found), f"{rel}: {want!r} not in {found}")
 
+    def installed(self, failpoints, content):
+        """Breaches of a build whose installation is one program with that content."""
+        with tempfile.TemporaryDirectory() as build:
+            with open(os.path.join(build, "CMakeCache.txt"), "w", encoding="utf-8") as f:
+                f.write(f"CHANCERY_FAILPOINTS:BOOL={failpoints}\n")
+            with open(os.path.join(build, "program"), "wb") as f:
+                f.write(content)
+            with open(os.path.join(build, "cmake_install.cmake"), "w", encoding="utf-8") as f:
+                f.write(f'file(INSTALL DESTINATION "${{CMAKE_INSTALL_PREFIX}}/bin" TYPE FILE FILES "{build}/program")\n')
+            return list(check_arch.check_installed(build))
+
+    def test_installed_kill_points_are_found(self):
+        self.assertIn("installed bin/program holds kill points", self.installed("OFF", b"x" + check_arch.KILL_POINT))
+        clean = self.installed("OFF", b"x")
+        self.assertFalse([b for b in clean if "kill points" in b], clean)
+        self.assertIn("installation lacks bin/chancery-signer", clean)
+
+    def test_build_with_kill_points_that_installs_is_found(self):
+        self.assertTrue(any("yet it installs" in b for b in self.installed("ON", b"x")))
+
 
 if __name__ == "__main__":
     unittest.main()
