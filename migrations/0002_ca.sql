@@ -31,6 +31,8 @@ COMMENT ON TABLE ca.instance IS
 -- state: 1 reserved, 2 stored, 3 voided (outcome unknown, treated as issued: revocation revokes it),
 -- 4 discarded (a signature came too late and was thrown away: revoked too), 5 unsigned (the signer's
 -- own answer or the log proves that no INTENT exists: nothing to revoke).
+-- A batch takes 64 numbers with one call: its rows have first_id, first_id + 1, ...
+CREATE SEQUENCE ca.issuance_ids INCREMENT BY 64;
 CREATE TABLE ca.issuance (
     issuer_id     text NOT NULL,
     serial        bytea NOT NULL CHECK (octet_length(serial) BETWEEN 1 AND 20),
@@ -44,14 +46,18 @@ CREATE TABLE ca.issuance (
     state         smallint NOT NULL DEFAULT 1 CHECK (state BETWEEN 1 AND 5),
     reserved_at_s bigint NOT NULL,
     changed_seq   bigint,
+    id            bigint NOT NULL DEFAULT nextval('ca.issuance_ids'),
     CONSTRAINT issuance_pkey PRIMARY KEY (issuer_id, serial),
-    CONSTRAINT issuance_request_attempt UNIQUE (request_id, attempt)
-);
-CREATE INDEX issuance_reserved ON ca.issuance (epoch) WHERE state = 1;
-CREATE INDEX issuance_settled ON ca.issuance (changed_seq) WHERE state IN (3, 4);
+    CONSTRAINT issuance_request_attempt UNIQUE (request_id, attempt),
+    CONSTRAINT issuance_id UNIQUE (id)
+) WITH (fillfactor = 50);
+-- A row changes once, soon after it was made, and nearly always to stored: half a page stays free and no index
+-- names the state, so that the change stays on its page and touches no index.
+CREATE INDEX issuance_settled ON ca.issuance (changed_seq) WHERE changed_seq IS NOT NULL;
 COMMENT ON TABLE ca.issuance IS
     'One row per attempt to issue, committed before the signature is asked for. issuer_id and epoch have no '
     'foreign keys: the hot path checks them by locking its lease row.';
+COMMENT ON COLUMN ca.issuance.id IS 'Also the id of the certificate that this attempt became.';
 COMMENT ON COLUMN ca.issuance.changed_seq IS
     'Set by the database when a row becomes voided or discarded, in commit order: a reader may keep the '
     'highest value it has handled as its cursor. NULL in other states.';
@@ -77,6 +83,15 @@ $$;
 CREATE TRIGGER issuance_transition BEFORE UPDATE ON ca.issuance FOR EACH ROW
     WHEN (OLD.state <> 1 OR NEW.state <> 2) EXECUTE FUNCTION ca.issuance_transition();
 
+CREATE TABLE ca.open_batch (
+    first_id bigint PRIMARY KEY,
+    n        integer NOT NULL CHECK (n BETWEEN 1 AND 64),
+    epoch    bigint NOT NULL
+);
+COMMENT ON TABLE ca.open_batch IS
+    'Where reserved rows are: issuance ids first_id .. first_id + n - 1. Written with the reservations, deleted '
+    'with or after the last change from reserved to another state. Settlement finds open reservations through it.';
+
 CREATE TABLE ca.statement (
     statement_sha256 bytea PRIMARY KEY CHECK (octet_length(statement_sha256) = 32),
     statement        bytea NOT NULL,
@@ -95,7 +110,7 @@ CREATE TABLE ca.permit (
 COMMENT ON TABLE ca.permit IS 'Every permit received from policy, one per batch or CRL: what its key signed.';
 
 CREATE TABLE ca.certificate (
-    id               bigint GENERATED ALWAYS AS IDENTITY,
+    id               bigint NOT NULL,
     issuer_id        text NOT NULL,
     serial           bytea NOT NULL CHECK (octet_length(serial) BETWEEN 1 AND 20),
     der              bytea NOT NULL,
@@ -122,16 +137,15 @@ CREATE TABLE ca.certificate (
     intent_index     bigint NOT NULL,
     result_index     bigint NOT NULL,
     issued_at_s      bigint NOT NULL,
-    CONSTRAINT certificate_pkey PRIMARY KEY (issuer_id, serial),
-    CONSTRAINT certificate_id UNIQUE (id),
+    CONSTRAINT certificate_pkey PRIMARY KEY (id),
     CONSTRAINT certificate_request UNIQUE (request_id)
 );
 CREATE INDEX certificate_spki ON ca.certificate (spki_sha256);
 CREATE INDEX certificate_requester ON ca.certificate (requester, id);
-CREATE INDEX certificate_not_after ON ca.certificate (not_after_s);
 COMMENT ON TABLE ca.certificate IS
     'Issued certificates with the facts of their issuance. Append-only; status lives in revocation. One per '
-    'request, whichever attempt came first. Paging: by id, newest first.';
+    'request, whichever attempt came first. id is that of its row in ca.issuance, through which a serial is found '
+    'and by which a serial has one certificate. Paging: by id, newest first.';
 COMMENT ON COLUMN ca.certificate.issuer_key IS 'SHA-256 of the SubjectPublicKeyInfo of the key that signed.';
 COMMENT ON COLUMN ca.certificate.names IS 'As shown to people, "DNS:host.example"; lookup: ca.certificate_name.';
 
@@ -225,8 +239,8 @@ GRANT SELECT, INSERT ON ca.issuer, ca.statement, ca.permit, ca.certificate, ca.c
 GRANT SELECT, INSERT, UPDATE (lease_until_s, fenced_at_s, settled_at_s) ON ca.instance TO chancery_ca;
 GRANT SELECT, INSERT, UPDATE (state) ON ca.issuance TO chancery_ca;
 GRANT SELECT, INSERT, UPDATE (signed_number, reserved_number, this_update_s) ON ca.crl_head TO chancery_ca;
-GRANT SELECT, INSERT, DELETE ON ca.crl_chunk TO chancery_ca;
-GRANT USAGE ON SEQUENCE ca.issuance_changed_seq TO chancery_ca;
+GRANT SELECT, INSERT, DELETE ON ca.crl_chunk, ca.open_batch TO chancery_ca;
+GRANT USAGE ON SEQUENCE ca.issuance_changed_seq, ca.issuance_ids TO chancery_ca;
 
 -- The one cross-schema read. Versioned: a change of meaning is a new view beside it.
 CREATE VIEW ca.issued_v1 AS

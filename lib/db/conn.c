@@ -63,13 +63,21 @@ static enum chancery_err poll_connect(struct db_conn *conn, int64_t deadline_ms,
 }
 
 /* Session settings: bounded statements, no silent transactions that hold locks, nothing found by
- * search_path, and never a commit that is acknowledged before it is on disk. */
+ * search_path, and never a commit that is acknowledged before it is on disk.
+ *
+ * Plans: a statement is planned once per connection, often while its tables are still empty, and
+ * then runs for days. Every statement of Chancery reaches its rows through an index, so the planner
+ * may not choose what is cheaper on an empty table alone: scans of whole tables and joins that need
+ * them. */
 static enum chancery_err set_up(struct db_conn *conn, struct diag *diag)
 {
     static const char sql[] =
         "SELECT set_config('statement_timeout', $1::int8::text, false),"
         " set_config('idle_in_transaction_session_timeout', $2::int8::text, false),"
         " set_config('search_path', 'pg_catalog', false),"
+        " set_config('plan_cache_mode', 'force_generic_plan', false),"
+        " set_config('enable_seqscan', 'off', false), set_config('enable_hashjoin', 'off', false),"
+        " set_config('enable_mergejoin', 'off', false), set_config('jit', 'off', false),"
         " CASE WHEN current_setting('synchronous_commit') IN ('off', 'local')"
         " THEN set_config('synchronous_commit', 'on', false) END";
     const struct db_param params[] = {DB_P_INT8(conn->statement_ms), DB_P_INT8(DB_IDLE_TX_MS)};

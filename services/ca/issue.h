@@ -27,6 +27,7 @@ struct ca_item {
     struct slice permit_item; /* canonical octets */
     uint32_t permit_index;
     struct ca_reservation reservation;
+    int64_t reservation_id;
     struct slice signature, der;
     uint64_t intent_index, result_index;
     bool twice; /* another attempt of the request has a certificate: this signature is not kept */

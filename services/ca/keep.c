@@ -36,6 +36,21 @@ static enum chancery_err lookup_name(struct arena *arena, struct slice s, struct
     return slice_is_utf8(*out) ? CH_OK : CH_LIMIT; /* cut inside a character */
 }
 
+/* Adds a lookup name once: a CN is mostly one of the SANs. */
+static void add_key(struct arena *arena, struct slice name, struct slice *keys, size_t *n)
+{
+    struct slice key;
+    if (lookup_name(arena, name, &key) != CH_OK) {
+        return;
+    }
+    for (size_t i = 0; i < *n; i++) {
+        if (slice_eq(keys[i], key)) {
+            return;
+        }
+    }
+    keys[(*n)++] = key;
+}
+
 /* Names as people see them, one per line, and as they are looked up: without their kind. */
 static enum chancery_err fill_names(struct ca_item *i, struct ca_certificate *c)
 {
@@ -54,15 +69,11 @@ static enum chancery_err fill_names(struct ca_item *i, struct ca_certificate *c)
         TRY(buf_add(&text, buf_slice(&one)));
         const uint8_t *colon = memchr(one.ptr, ':', one.len);
         size_t kind = colon == NULL ? 0 : (size_t)(colon - one.ptr) + 1;
-        if (lookup_name(&i->arena, slice_sub(buf_slice(&one), kind, one.len), &keys[c->n_keys]) ==
-            CH_OK) {
-            c->n_keys++;
-        }
+        add_key(&i->arena, slice_sub(buf_slice(&one), kind, one.len), keys, &c->n_keys);
     }
     struct slice cn;
-    if (x509_name_attribute(i->built.subject, X509_OID_CN, &i->arena, &cn) == CH_OK &&
-        lookup_name(&i->arena, cn, &keys[c->n_keys]) == CH_OK) {
-        c->n_keys++;
+    if (x509_name_attribute(i->built.subject, X509_OID_CN, &i->arena, &cn) == CH_OK) {
+        add_key(&i->arena, cn, keys, &c->n_keys);
     }
     uint8_t *copy = arena_copy(&i->arena, buf_slice(&text));
     c->names = slice_of(copy, text.len);
@@ -103,6 +114,7 @@ static enum chancery_err fill_row(struct ca_item *i, struct ca_certificate *c)
     }
     *c = (struct ca_certificate){
         .reservation = &i->reservation,
+        .id = i->reservation_id,
         .der = i->der,
         .tenant = i->request.tenant,
         .requester = i->request.requester,

@@ -234,6 +234,7 @@ static enum chancery_err settle_own(struct ca_lease *l, struct diag *diag)
 enum chancery_err ca_lease_settle(struct ca_lease *l, struct diag *diag)
 {
     TRY(settle_own(l, diag));
+    TRY(ca_store_close_batches(l->opts.db, diag));
     for (int i = 0; i < LEASES_PER_RUN; i++) {
         int64_t epoch;
         enum chancery_err err = ca_store_fence(l->opts.db, &epoch, diag);

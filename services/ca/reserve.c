@@ -22,7 +22,12 @@ static enum chancery_err reserve(struct ca_batch *b, struct ca_item **items, siz
         .rows = rows,
         .n = n,
     };
-    return ca_store_reserve(b->ca->db, &r, diag);
+    int64_t first_id = 0;
+    TRY(ca_store_reserve(b->ca->db, &r, &first_id, diag));
+    for (size_t k = 0; k < n; k++) {
+        items[k]->reservation_id = first_id + (int64_t)k;
+    }
+    return CH_OK;
 }
 
 /* The request id with this attempt, or the serial, stands there already. An attempt is never used

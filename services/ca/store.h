@@ -38,14 +38,15 @@ struct ca_reserve {
     const struct ca_reservation *rows;
     size_t n; /* 1..PERMIT_BATCH_MAX */
 };
-/* ca_store_reserve commits reservations, statement and permit, all or nothing. CH_PRECONDITION: the
- * lease of `epoch` is fenced. CH_EXISTS: a serial, or a request id with that attempt, is there
- * already. */
+/* ca_store_reserve commits reservations, statement and permit, all or nothing. Row k has the id
+ * *out_first_id + k. CH_PRECONDITION: the lease of `epoch` is fenced. CH_EXISTS: a serial, or a
+ * request id with that attempt, is there already. */
 enum chancery_err ca_store_reserve(struct db_pool *db, const struct ca_reserve *r,
-                                   struct diag *diag) MUST_CHECK;
+                                   int64_t *out_first_id, struct diag *diag) MUST_CHECK;
 
 struct ca_certificate {
     const struct ca_reservation *reservation;
+    int64_t id; /* of the reservation */
     struct slice der, tenant, requester, profile, spki_sha256;
     struct slice subject;     /* text */
     struct slice names;       /* shown names, one per line */
@@ -118,6 +119,9 @@ struct ca_orphan {
  * CH_NOT_FOUND when there is none. */
 enum chancery_err ca_store_fence(struct db_pool *db, int64_t *out_epoch,
                                  struct diag *diag) MUST_CHECK;
+/* ca_store_close_batches forgets batches that have no open reservation left: those of which not all
+ * rows were stored at once. */
+enum chancery_err ca_store_close_batches(struct db_pool *db, struct diag *diag) MUST_CHECK;
 /* ca_store_orphans reads up to CA_ORPHANS_MAX reservations that are still open in a fenced epoch.
  */
 enum chancery_err ca_store_orphans(struct db_pool *db, int64_t epoch, struct ca_orphan *out,

@@ -18,7 +18,9 @@
     "< $10) "                                                                                      \
     "AND ($12::text[] IS NOT NULL) ORDER BY c.id DESC LIMIT $11"
 
-static const char by_serial[] = SELECT "c.issuer_id = ANY($12::text[]) AND c.serial = $2" NARROW;
+static const char by_serial[] =
+    SELECT "c.id IN (SELECT i.id FROM ca.issuance i WHERE i.issuer_id = ANY($12::text[]) AND "
+           "i.serial = $2)" NARROW;
 static const char by_request[] = SELECT "c.request_id = $3" NARROW;
 static const char by_spki[] = SELECT "c.spki_sha256 = $6" NARROW;
 static const char by_name[] =

@@ -23,22 +23,25 @@ static enum chancery_err run(struct db_pool *db, const char *sql, const struct d
 /* ---- reserve ---- */
 
 static const char sql_reserve[] =
-    "WITH " LEASE ", statement AS (INSERT INTO ca.statement (statement_sha256, statement, "
-                  "signature, received_at_s) "
-    "SELECT $11, $12, $13, $10 FROM lease ON CONFLICT DO NOTHING), "
+    "WITH " LEASE ", "
+    "batch AS MATERIALIZED (SELECT nextval('ca.issuance_ids') AS first_id, epoch FROM lease), "
+    "statement AS (INSERT INTO ca.statement (statement_sha256, statement, signature, "
+    "received_at_s) SELECT $11, $12, $13, $10 FROM lease ON CONFLICT DO NOTHING), "
     "permit AS (INSERT INTO ca.permit (permit_sha256, permit, signature, received_at_s) "
-    "SELECT $14, $15, $16, $10 FROM lease ON CONFLICT DO NOTHING) "
-    "INSERT INTO ca.issuance (issuer_id, serial, tbs_sha256, not_after_s, shard, request_id, "
-    "attempt, instance, epoch, "
-    "reserved_at_s) "
-    "SELECT u.issuer_id, u.serial, u.tbs, u.not_after, u.shard, u.request, u.attempt, $9, "
-    "lease.epoch, $10 "
-    "FROM lease, unnest($2::text[], $3::bytea[], $4::bytea[], $5::bigint[], $6::integer[], "
-    "$7::bytea[], $8::integer[]) "
-    "AS u(issuer_id, serial, tbs, not_after, shard, request, attempt)";
+    "SELECT $14, $15, $16, $10 FROM lease ON CONFLICT DO NOTHING), "
+    "open AS (INSERT INTO ca.open_batch (first_id, n, epoch) SELECT first_id, $17, epoch FROM "
+    "batch), "
+    "rows AS (INSERT INTO ca.issuance (id, issuer_id, serial, tbs_sha256, not_after_s, shard, "
+    "request_id, attempt, instance, epoch, reserved_at_s) "
+    "SELECT batch.first_id + u.ord - 1, u.issuer_id, u.serial, u.tbs, u.not_after, u.shard, "
+    "u.request, u.attempt, $9, batch.epoch, $10 "
+    "FROM batch, unnest($2::text[], $3::bytea[], $4::bytea[], $5::bigint[], $6::integer[], "
+    "$7::bytea[], $8::integer[]) WITH ORDINALITY "
+    "AS u(issuer_id, serial, tbs, not_after, shard, request, attempt, ord)) "
+    "SELECT first_id FROM batch";
 
 enum chancery_err ca_store_reserve(struct db_pool *db, const struct ca_reserve *r,
-                                   struct diag *diag)
+                                   int64_t *out_first_id, struct diag *diag)
 {
     struct slice issuers[PERMIT_BATCH_MAX], serials[PERMIT_BATCH_MAX], tbs[PERMIT_BATCH_MAX],
         ids[PERMIT_BATCH_MAX];
@@ -72,78 +75,96 @@ enum chancery_err ca_store_reserve(struct db_pool *db, const struct ca_reserve *
         DB_P_BYTES(r->permit.sha256),
         DB_P_BYTES(r->permit.bytes),
         DB_P_BYTES(r->permit.signature),
+        DB_P_INT4((int64_t)r->n),
     };
     struct db_result *result = NULL;
     TRY(run(db, sql_reserve, params, sizeof params / sizeof params[0], &result, diag));
-    uint64_t rows = db_affected(result);
-    db_result_free(result);
-    if (rows == 0) {
-        return diag_set(diag, CH_PRECONDITION, "lease", "ca.fenced",
-                        "the lease of this instance was fenced");
+    bool reserved = db_rows(result) == 1;
+    if (reserved) {
+        *out_first_id = db_int(result, 0, 0);
     }
-    return rows == r->n ? CH_OK : CH_INTERNAL;
+    db_result_free(result);
+    return reserved ? CH_OK
+                    : diag_set(diag, CH_PRECONDITION, "lease", "ca.fenced",
+                               "the lease of this instance was fenced");
 }
 
 /* ---- store ---- */
 
-static const char sql_store[] =
-    "WITH " LEASE ", u AS MATERIALIZED (SELECT * FROM unnest($2::text[], $3::bytea[], $4::bytea[], "
-                  "$5::text[], $6::text[], "
-    "$7::text[], $8::bytea[], $9::text[], $10::text[], $11::bigint[], $12::bytea[], $13::bytea[], "
-    "$14::bytea[], "
-    "$15::integer[], $16::bigint[], $17::bigint[]) WITH ORDINALITY AS t(issuer_id, serial, der, "
-    "tenant, requester, "
-    "profile, spki, subject, names, not_before, evidence, request, issuer_key, permit_index, "
-    "intent_index, result_index, "
-    "ord)), "
-    /* A request gets one certificate: of attempts that ran side by side the first one counts. */
-    "twice AS MATERIALIZED (SELECT u.ord FROM u JOIN ca.certificate c ON c.request_id = "
-    "($25::bytea[])[u.ord] "
-    "WHERE (c.issuer_id, c.serial) <> (u.issuer_id, u.serial)), "
-    "moved AS (UPDATE ca.issuance i SET state = 2 FROM u, lease WHERE i.issuer_id = u.issuer_id "
-    "AND i.serial = u.serial "
-    "AND i.state = 1 AND i.epoch = lease.epoch AND u.ord NOT IN (SELECT t.ord FROM twice t) "
-    "RETURNING u.ord, i.issuer_id, i.serial, "
-    "i.tbs_sha256, i.request_id, "
-    "i.attempt, i.not_after_s, i.shard), "
-    "stored AS (INSERT INTO ca.certificate (issuer_id, serial, der, tbs_sha256, tenant, requester, "
-    "profile, request_id, "
-    "attempt, spki_sha256, subject, names, not_before_s, not_after_s, shard, evidence_sha256, "
-    "request_sha256, "
-    "statement_sha256, permit_sha256, permit_index, bundle_sha256, issuer_key, build_id, "
-    "intent_index, result_index, "
-    "issued_at_s) "
-    "SELECT m.issuer_id, m.serial, u.der, m.tbs_sha256, u.tenant, u.requester, u.profile, "
-    "m.request_id, m.attempt, u.spki, "
-    "u.subject, string_to_array(u.names, E'\\n'), u.not_before, m.not_after_s, m.shard, "
-    "u.evidence, u.request, $18, $19, "
-    "u.permit_index, $20, u.issuer_key, $21, u.intent_index, u.result_index, $22 FROM moved m JOIN "
-    "u USING (ord) "
-    "RETURNING id, issuer_id, serial), "
-    "named AS (INSERT INTO ca.certificate_name (name, certificate_id) SELECT DISTINCT n.name, s.id "
-    "FROM unnest($23::text[], $24::integer[]) AS n(name, ord) JOIN moved m ON m.ord = n.ord "
-    "JOIN stored s ON s.issuer_id = m.issuer_id AND s.serial = m.serial) "
-    "SELECT m.ord, 0 FROM moved m JOIN stored s ON s.issuer_id = m.issuer_id AND s.serial = "
-    "m.serial "
-    "UNION ALL SELECT t.ord, 1 FROM twice t";
+/* A request gets one certificate: of attempts that ran side by side the first one counts. The
+ * unique request id sees to that; a statement that fails by it is repeated with TWICE, which tells
+ * whose request has its certificate and leaves those out. */
+#define TWICE                                                                                      \
+    ", twice AS MATERIALIZED (SELECT k.id FROM unnest($2::bigint[], $16::bytea[]) AS k(id, "       \
+    "request_id) JOIN ca.certificate c ON c.request_id = k.request_id WHERE c.id <> k.id)"
+#define NOT_TWICE " AND k.id NOT IN (SELECT t.id FROM twice t)"
+#define TELL_TWICE " UNION ALL SELECT t.id, 1 FROM twice t"
+
+/* What is joined is kept narrow, and the wide rows are only filtered: a batch is moved in one pass.
+ */
+#define STORE(twice, not_twice, tell_twice)                                                        \
+    "WITH " LEASE twice                                                                            \
+    ", moved AS (UPDATE ca.issuance i SET state = 2 FROM lease, unnest($2::bigint[], "             \
+    "$3::bytea[], $4::bytea[]) AS k(id, serial, tbs) WHERE i.id = k.id AND i.serial = k.serial "   \
+    "AND i.tbs_sha256 = k.tbs AND i.state = 1 AND i.epoch = lease.epoch" not_twice                 \
+    " RETURNING i.id), "                                                                           \
+    "closed AS (DELETE FROM ca.open_batch b WHERE b.first_id = ($2::bigint[])[1] AND b.n = "       \
+    "(SELECT count(*) FROM moved m WHERE m.id BETWEEN b.first_id AND b.first_id + b.n - 1)), "     \
+    "stored AS (INSERT INTO ca.certificate (id, serial, tbs_sha256, issuer_id, der, tenant, "      \
+    "requester, profile, spki_sha256, subject, names, not_before_s, evidence_sha256, "             \
+    "request_sha256, issuer_key, request_id, permit_index, intent_index, result_index, attempt, "  \
+    "not_after_s, shard, statement_sha256, permit_sha256, bundle_sha256, build_id, issued_at_s) "  \
+    "SELECT u.id, u.serial, u.tbs, u.issuer_id, u.der, u.tenant, u.requester, u.profile, u.spki, " \
+    "u.subject, string_to_array(u.names, E'\\n'), u.not_before, u.evidence, u.request, "           \
+    "u.issuer_key, u.request_id, u.permit_index, u.intent_index, u.result_index, u.attempt, "      \
+    "u.not_after, u.shard, $23, $24, $25, $26, $27 FROM unnest($2::bigint[], $3::bytea[], "        \
+    "$4::bytea[], $5::text[], $6::bytea[], $7::text[], $8::text[], $9::text[], $10::bytea[], "     \
+    "$11::text[], $12::text[], $13::bigint[], $14::bytea[], $15::bytea[], $22::bytea[], "          \
+    "$16::bytea[], $17::integer[], $18::bigint[], $19::bigint[], $20::integer[], $21::bigint[], "  \
+    "$28::integer[]) AS u(id, serial, tbs, issuer_id, der, tenant, requester, profile, spki, "     \
+    "subject, names, not_before, evidence, request, issuer_key, request_id, permit_index, "        \
+    "intent_index, result_index, attempt, not_after, shard) "                                      \
+    "WHERE u.id = ANY (ARRAY(SELECT m.id FROM moved m))), "                                        \
+    "named AS (INSERT INTO ca.certificate_name (name, certificate_id) SELECT n.name, n.id "        \
+    "FROM unnest($29::text[], $30::bigint[]) AS n(name, id) "                                      \
+    "WHERE n.id = ANY (ARRAY(SELECT m.id FROM moved m))) "                                         \
+    "SELECT m.id, 0 FROM moved m" tell_twice
+
+static const char sql_store[] = STORE("", "", "");
+static const char sql_store_careful[] = STORE(TWICE, NOT_TWICE, TELL_TWICE);
 
 /* The columns of a batch, as the arrays that unnest wants. */
 struct columns {
-    struct slice issuer[PERMIT_BATCH_MAX], serial[PERMIT_BATCH_MAX], der[PERMIT_BATCH_MAX],
-        tenant[PERMIT_BATCH_MAX];
-    struct slice requester[PERMIT_BATCH_MAX], profile[PERMIT_BATCH_MAX], spki[PERMIT_BATCH_MAX];
-    struct slice subject[PERMIT_BATCH_MAX], names[PERMIT_BATCH_MAX], evidence[PERMIT_BATCH_MAX];
-    struct slice request[PERMIT_BATCH_MAX], key[PERMIT_BATCH_MAX], id[PERMIT_BATCH_MAX];
-    int64_t not_before[PERMIT_BATCH_MAX], index[PERMIT_BATCH_MAX], intent[PERMIT_BATCH_MAX],
-        result[PERMIT_BATCH_MAX];
+    struct slice issuer[PERMIT_BATCH_MAX], serial[PERMIT_BATCH_MAX], tbs[PERMIT_BATCH_MAX],
+        der[PERMIT_BATCH_MAX], tenant[PERMIT_BATCH_MAX], requester[PERMIT_BATCH_MAX],
+        profile[PERMIT_BATCH_MAX], spki[PERMIT_BATCH_MAX], subject[PERMIT_BATCH_MAX],
+        names[PERMIT_BATCH_MAX], evidence[PERMIT_BATCH_MAX], request[PERMIT_BATCH_MAX],
+        key[PERMIT_BATCH_MAX], request_id[PERMIT_BATCH_MAX];
+    int64_t id[PERMIT_BATCH_MAX], not_before[PERMIT_BATCH_MAX], not_after[PERMIT_BATCH_MAX],
+        index[PERMIT_BATCH_MAX], intent[PERMIT_BATCH_MAX], result[PERMIT_BATCH_MAX],
+        attempt[PERMIT_BATCH_MAX], shard[PERMIT_BATCH_MAX];
+    struct slice *name; /* lookup names, and whose they are */
+    int64_t *name_id;
+    size_t n_names;
 };
+
+static void fill_reserved(const struct ca_reservation *r, size_t i, struct columns *c)
+{
+    c->issuer[i] = slice_str(r->issuer_id);
+    c->serial[i] = r->serial;
+    c->tbs[i] = r->tbs_sha256;
+    c->request_id[i] = r->request_id;
+    c->not_after[i] = r->not_after_s;
+    c->attempt[i] = r->attempt;
+    c->shard[i] = r->shard;
+}
 
 static void fill_columns(const struct ca_store *s, struct columns *c)
 {
     for (size_t i = 0; i < s->n; i++) {
         const struct ca_certificate *r = &s->rows[i];
-        c->issuer[i] = slice_str(r->reservation->issuer_id);
-        c->serial[i] = r->reservation->serial;
+        fill_reserved(r->reservation, i, c);
+        c->id[i] = r->id;
         c->der[i] = r->der;
         c->tenant[i] = r->tenant;
         c->requester[i] = r->requester;
@@ -154,23 +175,45 @@ static void fill_columns(const struct ca_store *s, struct columns *c)
         c->evidence[i] = r->evidence_sha256;
         c->request[i] = r->request_sha256;
         c->key[i] = r->issuer_key;
-        c->id[i] = r->reservation->request_id;
         c->not_before[i] = r->not_before_s;
         c->index[i] = r->permit_index;
         c->intent[i] = (int64_t)r->intent_index;
         c->result[i] = (int64_t)r->result_index;
+        for (size_t k = 0; k < r->n_keys; k++) {
+            c->name[c->n_names] = r->keys[k];
+            c->name_id[c->n_names++] = r->id;
+        }
     }
 }
 
-static enum chancery_err exec_store(struct db_pool *db, const struct ca_store *s,
-                                    const struct columns *c, const struct slice *names,
-                                    const int64_t *ords, size_t n_names, struct db_result **out,
+static struct columns *columns_of(const struct ca_store *s, struct arena *arena)
+{
+    size_t names = 1;
+    for (size_t i = 0; i < s->n; i++) {
+        names += s->rows[i].n_keys;
+    }
+    struct columns *c = arena_alloc(arena, sizeof *c);
+    if (c != NULL) {
+        c->name = arena_alloc(arena, names * sizeof *c->name);
+        c->name_id = arena_alloc(arena, names * sizeof *c->name_id);
+    }
+    if (c == NULL || c->name == NULL || c->name_id == NULL) {
+        return NULL;
+    }
+    fill_columns(s, c);
+    return c;
+}
+
+static enum chancery_err exec_store(struct db_pool *db, const char *sql, const struct ca_store *s,
+                                    const struct columns *c, struct db_result **out,
                                     struct diag *diag)
 {
     const struct db_param params[] = {
         DB_P_INT8(s->epoch),
-        DB_P_TEXT_ARRAY(c->issuer, s->n),
+        DB_P_INT8_ARRAY(c->id, s->n),
         DB_P_BYTES_ARRAY(c->serial, s->n),
+        DB_P_BYTES_ARRAY(c->tbs, s->n),
+        DB_P_TEXT_ARRAY(c->issuer, s->n),
         DB_P_BYTES_ARRAY(c->der, s->n),
         DB_P_TEXT_ARRAY(c->tenant, s->n),
         DB_P_TEXT_ARRAY(c->requester, s->n),
@@ -181,44 +224,31 @@ static enum chancery_err exec_store(struct db_pool *db, const struct ca_store *s
         DB_P_INT8_ARRAY(c->not_before, s->n),
         DB_P_BYTES_ARRAY(c->evidence, s->n),
         DB_P_BYTES_ARRAY(c->request, s->n),
-        DB_P_BYTES_ARRAY(c->key, s->n),
+        DB_P_BYTES_ARRAY(c->request_id, s->n),
         DB_P_INT4_ARRAY(c->index, s->n),
         DB_P_INT8_ARRAY(c->intent, s->n),
         DB_P_INT8_ARRAY(c->result, s->n),
+        DB_P_INT4_ARRAY(c->attempt, s->n),
+        DB_P_INT8_ARRAY(c->not_after, s->n),
+        DB_P_BYTES_ARRAY(c->key, s->n),
         DB_P_BYTES(s->statement_sha256),
         DB_P_BYTES(s->permit_sha256),
         DB_P_BYTES(s->bundle_sha256),
         DB_P_STR(s->build_id),
         DB_P_INT8(s->now_s),
-        DB_P_TEXT_ARRAY(names, n_names),
-        DB_P_INT4_ARRAY(ords, n_names),
-        DB_P_BYTES_ARRAY(c->id, s->n),
+        DB_P_INT4_ARRAY(c->shard, s->n),
+        DB_P_TEXT_ARRAY(c->name, c->n_names),
+        DB_P_INT8_ARRAY(c->name_id, c->n_names),
     };
-    return run(db, sql_store, params, sizeof params / sizeof params[0], out, diag);
+    return run(db, sql, params, sizeof params / sizeof params[0], out, diag);
 }
 
-static enum chancery_err gather(const struct ca_store *s, struct arena *arena,
-                                struct slice **out_names, int64_t **out_ords, size_t *out_n)
+/* Marks the row with this id. */
+static void mark(const struct columns *c, size_t n, int64_t id, bool *marks)
 {
-    size_t total = 0, n = 0;
-    for (size_t i = 0; i < s->n; i++) {
-        total += s->rows[i].n_keys;
+    for (size_t i = 0; i < n; i++) {
+        marks[i] = marks[i] || c->id[i] == id;
     }
-    struct slice *names = arena_alloc(arena, (total + 1) * sizeof *names);
-    int64_t *ords = arena_alloc(arena, (total + 1) * sizeof *ords);
-    if (names == NULL || ords == NULL) {
-        return CH_NOMEM;
-    }
-    for (size_t i = 0; i < s->n; i++) {
-        for (size_t k = 0; k < s->rows[i].n_keys; k++) {
-            names[n] = s->rows[i].keys[k];
-            ords[n++] = (int64_t)i + 1;
-        }
-    }
-    *out_names = names;
-    *out_ords = ords;
-    *out_n = n;
-    return CH_OK;
 }
 
 enum chancery_err ca_store_certificates(struct db_pool *db, const struct ca_store *s,
@@ -226,27 +256,23 @@ enum chancery_err ca_store_certificates(struct db_pool *db, const struct ca_stor
 {
     struct arena arena CLEANUP(arena_clear);
     struct db_result *result = NULL;
-    struct slice *names;
-    int64_t *ords;
-    size_t n_names;
     if (s->n == 0 || s->n > PERMIT_BATCH_MAX) {
         return CH_INTERNAL;
     }
     arena_init(&arena, 0);
-    struct columns *c = arena_alloc(&arena, sizeof *c);
+    struct columns *c = columns_of(s, &arena);
     if (c == NULL) {
         return CH_NOMEM;
     }
-    fill_columns(s, c);
-    TRY(gather(s, &arena, &names, &ords, &n_names));
-    TRY(exec_store(db, s, c, names, ords, n_names, &result, diag));
+    enum chancery_err err = exec_store(db, sql_store, s, c, &result, diag);
+    if (err == CH_EXISTS) { /* nothing was stored: a request has its certificate already */
+        err = exec_store(db, sql_store_careful, s, c, &result, diag);
+    }
+    TRY(err);
     memset(out_stored, 0, s->n * sizeof *out_stored);
     memset(out_twice, 0, s->n * sizeof *out_twice);
     for (size_t i = 0; i < db_rows(result); i++) {
-        int64_t ord = db_int(result, i, 0);
-        if (ord >= 1 && (size_t)ord <= s->n) {
-            (db_int(result, i, 1) == 0 ? out_stored : out_twice)[ord - 1] = true;
-        }
+        mark(c, s->n, db_int(result, i, 0), db_int(result, i, 1) == 0 ? out_stored : out_twice);
     }
     db_result_free(result);
     return CH_OK;

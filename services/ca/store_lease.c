@@ -5,6 +5,7 @@
 #include "store.h"
 
 #define NOW "extract(epoch FROM clock_timestamp())::bigint"
+#define IN_BATCH "i.id BETWEEN o.first_id AND o.first_id + o.n - 1"
 
 static enum chancery_err run(struct db_pool *db, const char *sql, const struct db_param *params,
                              size_t n, struct db_result **out, struct diag *diag)
@@ -115,9 +116,9 @@ enum chancery_err ca_store_orphans(struct db_pool *db, int64_t epoch, struct ca_
     const struct db_param params[] = {DB_P_INT8(epoch), DB_P_INT8(CA_ORPHANS_MAX)};
     struct db_result *result = NULL;
     TRY(run(db,
-            "SELECT i.issuer_id, i.serial, i.tbs_sha256 FROM ca.issuance i JOIN ca.instance l "
-            "USING (epoch) "
-            "WHERE i.epoch = $1 AND i.state = 1 AND l.fenced_at_s IS NOT NULL LIMIT $2",
+            "SELECT i.issuer_id, i.serial, i.tbs_sha256 FROM ca.instance l JOIN ca.open_batch o "
+            "USING (epoch) JOIN ca.issuance i ON " IN_BATCH
+            " WHERE l.epoch = $1 AND i.state = 1 AND l.fenced_at_s IS NOT NULL LIMIT $2",
             params, 2, &result, diag));
     enum chancery_err err = CH_OK;
     for (size_t i = 0; err == CH_OK && i < db_rows(result); i++) {
@@ -135,6 +136,15 @@ enum chancery_err ca_store_settled(struct db_pool *db, int64_t epoch, struct dia
         db,
         "UPDATE ca.instance SET settled_at_s = " NOW
         " WHERE epoch = $1 AND fenced_at_s IS NOT NULL AND settled_at_s IS NULL AND NOT EXISTS "
-        "(SELECT 1 FROM ca.issuance i WHERE i.epoch = $1 AND i.state = 1)",
+        "(SELECT 1 FROM ca.open_batch o JOIN ca.issuance i ON " IN_BATCH
+        " WHERE o.epoch = $1 AND i.state = 1)",
         params, 1, NULL, diag);
+}
+
+enum chancery_err ca_store_close_batches(struct db_pool *db, struct diag *diag)
+{
+    return run(db,
+               "DELETE FROM ca.open_batch o WHERE NOT EXISTS (SELECT 1 FROM ca.issuance i WHERE "
+               "" IN_BATCH " AND i.state = 1)",
+               NULL, 0, NULL, diag);
 }

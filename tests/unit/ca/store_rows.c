@@ -116,3 +116,13 @@ void rows_make(struct rows_batch *b, uint32_t seed, size_t n, int64_t epoch)
                                  .rows = b->certificates,
                                  .n = n};
 }
+
+enum chancery_err rows_reserve(struct rows_batch *b, struct diag *diag)
+{
+    int64_t first = 0;
+    TRY(ca_store_reserve(rows_db, &b->reserve, &first, diag));
+    for (size_t i = 0; i < b->reserve.n; i++) {
+        b->certificates[i].id = first + (int64_t)i;
+    }
+    return CH_OK;
+}

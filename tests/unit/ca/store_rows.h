@@ -34,4 +34,7 @@ struct rows_batch {
 };
 void rows_make(struct rows_batch *b, uint32_t seed, size_t n, int64_t epoch);
 
+/* rows_reserve reserves the batch and gives its certificates the ids of the reservations. */
+enum chancery_err rows_reserve(struct rows_batch *b, struct diag *diag);
+
 #endif

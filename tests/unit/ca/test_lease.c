@@ -96,7 +96,7 @@ static void expired_lease_is_settled_by_another_instance(void **state)
     struct ca_lease *dead = make("ca-dead"), *live = make("ca-live");
     int64_t epoch = ca_lease_epoch(dead);
     rows_make(&b, 100, 10, epoch);
-    assert_int_equal(ca_store_reserve(rows_db, &b.reserve, &d), CH_OK);
+    assert_int_equal(rows_reserve(&b, &d), CH_OK);
     b.store.n = 4;
     assert_int_equal(ca_store_certificates(rows_db, &b.store, stored, twice, &d), CH_OK);
     assert_int_equal(ca_lease_settle(live, &d), CH_OK); /* the lease still runs */
@@ -129,7 +129,7 @@ static void settlement_waits_for_the_log_and_repeats(void **state)
     struct ca_lease *dead = make("ca-dead"), *live = make("ca-live");
     int64_t epoch = ca_lease_epoch(dead);
     rows_make(&b, 101, 3, epoch);
-    assert_int_equal(ca_store_reserve(rows_db, &b.reserve, &d), CH_OK);
+    assert_int_equal(rows_reserve(&b, &d), CH_OK);
     expire(epoch);
     log_state.away = true;
     assert_int_equal(ca_lease_settle(live, &d), CH_UNAVAILABLE);
@@ -152,7 +152,7 @@ static void handed_over_reservations_are_settled(void **state)
     struct ca_lease *l = make("ca-own");
     int64_t epoch = ca_lease_epoch(l);
     rows_make(&b, 102, 5, epoch);
-    assert_int_equal(ca_store_reserve(rows_db, &b.reserve, &d), CH_OK);
+    assert_int_equal(rows_reserve(&b, &d), CH_OK);
     for (size_t i = 0; i < 5; i++) {
         struct ca_orphan o = {.issuer_id = "issuing-1", .serial_len = 16};
         memcpy(o.serial, b.serials[i], 16);
@@ -189,7 +189,7 @@ static void *issue_until_fenced(void *arg)
     bool stored[PERMIT_BATCH_MAX], twice[PERMIT_BATCH_MAX];
     for (uint32_t i = 0; batch != NULL && i < 1000; i++) {
         rows_make(batch, r->seed + i, 2, r->epoch);
-        enum chancery_err err = ca_store_reserve(rows_db, &batch->reserve, NULL);
+        enum chancery_err err = rows_reserve(batch, NULL);
         if (err != CH_OK ||
             ca_store_certificates(rows_db, &batch->store, stored, twice, NULL) != CH_OK) {
             break;

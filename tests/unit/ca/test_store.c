@@ -33,7 +33,7 @@ static void batch_reserved_and_stored(void **state)
     bool stored[PERMIT_BATCH_MAX], twice[PERMIT_BATCH_MAX];
     struct diag d = {0};
     rows_make(&b, 1, 64, lease());
-    assert_int_equal(ca_store_reserve(rows_db, &b.reserve, &d), CH_OK);
+    assert_int_equal(rows_reserve(&b, &d), CH_OK);
     assert_int_equal(state_of(63), CA_RESERVED);
     assert_int_equal(ca_store_certificates(rows_db, &b.store, stored, twice, &d), CH_OK);
     for (size_t i = 0; i < 64; i++) {
@@ -56,7 +56,7 @@ static void attempt_or_serial_used_twice_refused_whole(void **state)
     struct diag d = {0};
     int64_t epoch = lease();
     rows_make(&b, 2, 3, epoch);
-    assert_int_equal(ca_store_reserve(rows_db, &b.reserve, &d), CH_OK);
+    assert_int_equal(rows_reserve(&b, &d), CH_OK);
     struct rows_batch *again = &b;
     uint8_t fresh[3][16] = {{1, 1}, {1, 2}, {1, 3}};
     for (size_t i = 0; i < 3; i++) { /* new serials, same (request id, attempt) */
@@ -64,7 +64,7 @@ static void attempt_or_serial_used_twice_refused_whole(void **state)
     }
     again->rows[0].attempt = 2;
     again->rows[1].attempt = 2;
-    assert_int_equal(ca_store_reserve(rows_db, &again->reserve, &d), CH_EXISTS);
+    assert_int_equal(rows_reserve(again, &d), CH_EXISTS);
     assert_string_equal(d.field, "issuance_request_attempt");
     enum ca_state s;
     assert_int_equal(ca_store_attempt(rows_db, b.rows[0].request_id, 2, &s, &d), CH_OK);
@@ -73,7 +73,7 @@ static void attempt_or_serial_used_twice_refused_whole(void **state)
     for (size_t i = 0; i < 3; i++) {
         b.rows[i].attempt = 3; /* new attempts, same serials */
     }
-    assert_int_equal(ca_store_reserve(rows_db, &b.reserve, &d), CH_EXISTS);
+    assert_int_equal(rows_reserve(&b, &d), CH_EXISTS);
     assert_string_equal(d.field, "issuance_pkey");
 }
 
@@ -84,13 +84,13 @@ static void fenced_lease_reserves_and_stores_nothing(void **state)
     struct diag d = {0};
     int64_t epoch = lease();
     rows_make(&b, 3, 2, epoch);
-    assert_int_equal(ca_store_reserve(rows_db, &b.reserve, &d), CH_OK);
+    assert_int_equal(rows_reserve(&b, &d), CH_OK);
     fence(epoch);
     assert_int_equal(ca_store_certificates(rows_db, &b.store, stored, twice, &d), CH_OK);
     assert_false(stored[0] || stored[1]);
     assert_int_equal(state_of(0), CA_RESERVED);
     rows_make(&b, 4, 2, epoch);
-    assert_int_equal(ca_store_reserve(rows_db, &b.reserve, &d), CH_PRECONDITION);
+    assert_int_equal(rows_reserve(&b, &d), CH_PRECONDITION);
     assert_int_equal(state_of(0), CA_NONE);
     assert_int_equal(
         rows_int("SELECT count(*) FROM ca.permit WHERE received_at_s = 1500 AND NOT EXISTS "
@@ -98,7 +98,7 @@ static void fenced_lease_reserves_and_stores_nothing(void **state)
         0);
     assert_int_equal(ca_store_lease_extend(rows_db, epoch, 60, &d), CH_PRECONDITION);
     rows_make(&b, 5, 2, 999999); /* an epoch that never was */
-    assert_int_equal(ca_store_reserve(rows_db, &b.reserve, &d), CH_PRECONDITION);
+    assert_int_equal(rows_reserve(&b, &d), CH_PRECONDITION);
 }
 
 static void only_reserved_rows_of_the_batch_are_stored(void **state)
@@ -107,7 +107,7 @@ static void only_reserved_rows_of_the_batch_are_stored(void **state)
     bool stored[PERMIT_BATCH_MAX], twice[PERMIT_BATCH_MAX];
     struct diag d = {0};
     rows_make(&b, 6, 3, lease());
-    assert_int_equal(ca_store_reserve(rows_db, &b.reserve, &d), CH_OK);
+    assert_int_equal(rows_reserve(&b, &d), CH_OK);
     const struct ca_change change = {"issuing-1", b.rows[1].serial, CA_VOIDED};
     assert_int_equal(ca_store_change(rows_db, &change, 1, &d), CH_OK);
     assert_int_equal(ca_store_certificates(rows_db, &b.store, stored, twice, &d), CH_OK);
@@ -128,11 +128,11 @@ static void second_attempt_of_issued_request_stored_never(void **state)
     struct diag d = {0};
     int64_t epoch = lease();
     rows_make(&first, 7, 1, epoch);
-    assert_int_equal(ca_store_reserve(rows_db, &first.reserve, &d), CH_OK);
+    assert_int_equal(rows_reserve(&first, &d), CH_OK);
     rows_make(&b, 8, 3, epoch);
     b.rows[1].request_id = first.rows[0].request_id;
     b.rows[1].attempt = 2;
-    assert_int_equal(ca_store_reserve(rows_db, &b.reserve, &d), CH_OK);
+    assert_int_equal(rows_reserve(&b, &d), CH_OK);
     assert_int_equal(ca_store_certificates(rows_db, &first.store, stored, twice, &d), CH_OK);
     assert_true(stored[0] && !twice[0]);
     assert_int_equal(ca_store_certificates(rows_db, &b.store, stored, twice, &d), CH_OK);
@@ -188,7 +188,7 @@ static void certificates_found_by_each_filter(void **state)
     for (size_t i = 0; i < 40; i++) {
         b.certificates[i].requester = slice_str("spiffe://t/user/find");
     }
-    assert_int_equal(ca_store_reserve(rows_db, &b.reserve, NULL), CH_OK);
+    assert_int_equal(rows_reserve(&b, NULL), CH_OK);
     assert_int_equal(ca_store_certificates(rows_db, &b.store, stored, twice, NULL), CH_OK);
     const struct ca_filter mine = {.requester = slice_str("spiffe://t/user/find"),
                                    .limit = 100,
@@ -322,7 +322,7 @@ static void expiry_facts_of_known_serials_only(void **state)
 {
     (void)state;
     rows_make(&b, 20, 3, lease());
-    assert_int_equal(ca_store_reserve(rows_db, &b.reserve, NULL), CH_OK);
+    assert_int_equal(rows_reserve(&b, NULL), CH_OK);
     const struct slice serials[] = {b.rows[0].serial, b.rows[1].serial, slice_str("unknown")};
     bool all;
     assert_int_equal(ca_store_all_expired(rows_db, "issuing-1", serials, 2, 2002, &all, NULL),
