@@ -124,6 +124,9 @@ static enum chancery_err start(struct daemon *d, const char *config, struct diag
 {
     const char *trust = NULL, *pin = NULL;
     os_harden();
+    /* A full quota or a reader that left is an error of one write, not the end of the process. */
+    (void)signal(SIGXFSZ, SIG_IGN);
+    (void)signal(SIGPIPE, SIG_IGN);
     TRY(conf_load(config, &d->doc, diag));
     TRY(read_conf(d, &trust, &pin, diag));
     TRY(daemon_trust_load(d, trust, pin, diag));
