@@ -106,9 +106,9 @@ enum chancery_err registration_rpc_revoke(struct rpc_call *call, const ProtobufC
     ask.n_items = 1;
     ask.actor = (char *)(uintptr_t)rpc_caller(call);
     ProtobufCMessage *reply = NULL;
-    TRY(registration_peer_err(rpc_call_unary(
-        r->revocation, &chancery__revocation__v1__revocation_service__descriptor, "Revoke",
-        &ask.base, REVOKE_MS, rpc_arena(call), &reply, rpc_diag(call))));
+    TRY(registration_peer_err(
+        rpc_call_unary(r->revocation, &chancery__revocation__v1__revocation_service__descriptor,
+                       "Revoke", &ask.base, REVOKE_MS, rpc_arena(call), &reply, rpc_diag(call))));
     const Chancery__Revocation__V1__RevokeResponse *m =
         (const Chancery__Revocation__V1__RevokeResponse *)reply;
     if (m->n_items != 1) {

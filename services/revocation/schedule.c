@@ -12,6 +12,9 @@
 #define DEBOUNCE_S 1  /* with the pass every 250 ms: in the CRL about two seconds after */
 #define CLAIM_S 40    /* longer than signing may take */
 #define HOLD_BACK_S 2 /* after a failure */
+#define PAUSE_FIRST_MS 250
+#define PAUSE_MAX_MS 2000
+#define HEALTH_MS 200 /* for ca's answer whether it serves */
 #define FILE_MAX ((size_t)1 << 30)
 
 struct due {
@@ -94,6 +97,46 @@ static void on_series(void *ctx, const struct revocation_series_row *row)
     }
 }
 
+/* ---- when whom a CRL needs is away ---- */
+
+/* The schedule is one task. Tries become rarer while ca, or whom it needs, is away; its return ends
+ * the pause at once. */
+static struct {
+    unsigned ms; /* 0: none */
+    int64_t until_ms;
+    bool gone; /* ca was seen not to serve since the last try */
+} pause_;
+
+static bool pausing(struct revocation *rv)
+{
+    bool serves = false;
+    if (pause_.ms == 0) {
+        return false;
+    }
+    serves = rpc_health_check(rv->ca, HEALTH_MS, &serves, NULL) == CH_OK && serves;
+    bool back = serves && pause_.gone;
+    pause_.gone = !serves;
+    return !back && os_mono_ms() < pause_.until_ms;
+}
+
+/* A failure that is nobody's doing here. UNKNOWN: a CRL may have been signed; its number tells. */
+static bool is_away(enum chancery_err err)
+{
+    return err == CH_UNAVAILABLE || err == CH_UNKNOWN || err == CH_DEADLINE ||
+           err == CH_CANCELLED || err == CH_BUSY;
+}
+
+static void pause_note(enum chancery_err err)
+{
+    if (err == CH_OK) {
+        pause_.ms = 0;
+        return;
+    }
+    pause_.ms = pause_.ms == 0 ? PAUSE_FIRST_MS : 2 * pause_.ms;
+    pause_.ms = pause_.ms > PAUSE_MAX_MS ? PAUSE_MAX_MS : pause_.ms;
+    pause_.until_ms = os_mono_ms() + pause_.ms;
+}
+
 /* ---- one CRL ---- */
 
 static void note_published(struct revocation *rv, const struct revocation_crl *crl)
@@ -160,12 +203,13 @@ static enum chancery_err run_due(struct revocation *rv, const struct due *due)
     }
     err = make_crl(rv, due, &diag);
     if (err != CH_OK) {
-        log_diag(err == CH_UNAVAILABLE ? LOG_LEVEL_WARN : LOG_LEVEL_ERROR, "revocation.crl_failed",
-                 err, &diag);
+        bool away = is_away(err); /* no fault of this series: free for the next pass */
+        log_diag(away ? LOG_LEVEL_WARN : LOG_LEVEL_ERROR, "revocation.crl_failed", err, &diag);
         now = os_now_s();
-        enum chancery_err held = revocation_series_claim(rv->db, due->issuer->id, due->shard, claim,
-                                                         now + HOLD_BACK_S, now, &got, &diag);
-        return err == CH_UNAVAILABLE || held != CH_OK ? CH_UNAVAILABLE : CH_OK;
+        enum chancery_err held =
+            revocation_series_claim(rv->db, due->issuer->id, due->shard, claim,
+                                    away ? now : now + HOLD_BACK_S, now, &got, &diag);
+        return away || held != CH_OK ? CH_UNAVAILABLE : CH_OK;
     }
     return CH_OK;
 }
@@ -192,6 +236,7 @@ static enum chancery_err ensure(struct revocation *rv, struct diag *diag)
 void revocation_schedule_run(void *ctx)
 {
     static bool ensured; /* this task is one thread */
+    static int64_t said_ms;
     struct revocation *rv = ctx;
     struct diag diag = {0};
     struct pass p = {.rv = rv, .now_s = os_now_s()};
@@ -202,10 +247,13 @@ void revocation_schedule_run(void *ctx)
         p.routine = p.urgent == NULL ? NULL : p.urgent + rv->n_series;
         err = p.urgent == NULL ? CH_NOMEM : revocation_series_read(rv->db, on_series, &p, &diag);
     }
-    if (err != CH_OK) {
+    if (err != CH_OK && os_mono_ms() >= said_ms) {
         log_diag(LOG_LEVEL_WARN, "revocation.schedule", err, &diag);
-    } else if (daemon_clock_ok(rv->d) && run_list(rv, p.urgent, p.n_urgent) == CH_OK) {
-        (void)run_list(rv, p.routine, p.n_routine);
+        said_ms = os_mono_ms() + PAUSE_MAX_MS;
+    } else if (err == CH_OK && p.n_urgent + p.n_routine > 0 && daemon_clock_ok(rv->d) &&
+               !pausing(rv)) {
+        err = run_list(rv, p.urgent, p.n_urgent);
+        pause_note(err == CH_OK ? run_list(rv, p.routine, p.n_routine) : err);
     }
     free(p.urgent);
 }
