@@ -13,9 +13,11 @@ write_service() {
     fi
     own "$user" 755 "$DIR/log/$name"
     put "$(id -un)" 755 "$folder/run"
-    # A process that dies at once is not restarted in a tight loop.
-    put "$(id -un)" 755 "$folder/finish" <<'RUN'
+    # The log tells how the process ended (runit's arguments: exit code or -1, signal); one that dies at once is not
+    # restarted in a tight loop.
+    put "$(id -un)" 755 "$folder/finish" <<RUN
 #!/bin/sh
+echo "{\"event\":\"process.ended\",\"service\":\"$name\",\"exit\":\$1,\"signal\":\$2}"
 exec sleep 0.2
 RUN
     put "$(id -un)" 755 "$folder/log/run" <<RUN
