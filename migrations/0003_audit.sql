@@ -36,6 +36,17 @@ COMMENT ON TABLE audit.batch IS
 COMMENT ON COLUMN audit.batch.entries IS
     'n times: length as 4 octets big-endian, then the leaf (one canonical JSON line without newline).';
 
+-- Entries are half hexadecimal digests: lz4 takes a tenth of the time of the usual method. A server built
+-- without it keeps the usual one.
+DO $$
+BEGIN
+    ALTER TABLE audit.batch ALTER COLUMN entries SET COMPRESSION lz4;
+EXCEPTION
+    WHEN feature_not_supported THEN
+        NULL;
+END
+$$;
+
 -- Epoch and contiguity are checked in the same transaction as the insert: FOR SHARE keeps the epoch
 -- still until that transaction ends.
 CREATE FUNCTION audit.batch_admit() RETURNS trigger

@@ -79,6 +79,12 @@ static bool full(const struct collecting *c)
     return c->n == c->max || c->bytes >= ANSWER_BYTES - AUDIT_LEAF_MAX;
 }
 
+/* Where a read of at most `want` entries ends: rows behind it would be fetched for nothing. */
+static uint64_t read_end(uint64_t from, uint64_t size, uint64_t want)
+{
+    return size - from < want ? size : from + want;
+}
+
 static enum chancery_err time_left(struct rpc_call *call)
 {
     if (rpc_cancelled(call)) {
@@ -93,7 +99,9 @@ static enum chancery_err list_forward(struct rpc_call *call, struct db_conn *con
     while (c->next < size && !full(c)) {
         uint64_t before = c->next;
         TRY(time_left(call));
-        TRY(audit_store_read(conn, c->next, size, collect, c, rpc_diag(call)));
+        bool filtered = c->action.len > 0 || c->field.len > 0;
+        uint64_t end = read_end(c->next, size, filtered ? FILTER_STEP : c->max - c->n);
+        TRY(audit_store_read(conn, c->next, end, collect, c, rpc_diag(call)));
         if (c->next == before) {
             break;
         }
@@ -243,7 +251,8 @@ enum chancery_err audit_rpc_stream_entries(struct rpc_call *call, const Protobuf
         TRY(db_acquire(s->pool, &conn, rpc_diag(call)));
         err = size == UINT64_MAX ? audit_store_size(conn, &size, rpc_diag(call)) : CH_OK;
         if (err == CH_OK && next < size) {
-            err = audit_store_read(conn, next, size, collect, &c, rpc_diag(call));
+            uint64_t end = read_end(next, size, STREAM_CHUNK);
+            err = audit_store_read(conn, next, end, collect, &c, rpc_diag(call));
         }
         db_release(conn);
         if (err == CH_OK) {
