@@ -119,10 +119,10 @@ struct rpc_channel *daemon_peer(struct daemon *d, const char *process);
 /* A check: CH_OK when this part can work now; else why not (diag). May block for 1 s at most. */
 typedef enum chancery_err daemon_check_fn(void *ctx, struct diag *diag);
 
-/* daemon_check_add adds a readiness check. A loop calls all checks every 500 ms and sets
- * grpc.health.v1: SERVING only when each passes. Built in: clock step back; each peer SERVING
- * unless it is named in `optional_peers` of the configuration; database and HSM when opened.
- * Before daemon_run only. `name` must be static. */
+/* daemon_check_add adds a readiness check. A loop calls all checks every 500 ms (100 ms while
+ * unready) and sets grpc.health.v1: SERVING only when each passes. Built in: clock step back; each
+ * peer SERVING unless it is named in `optional_peers` of the configuration; database and HSM when
+ * opened. Before daemon_run only. `name` must be static. */
 enum chancery_err daemon_check_add(struct daemon *d, const char *name, daemon_check_fn *fn,
                                    void *ctx) MUST_CHECK;
 

@@ -8,6 +8,8 @@
 #include "conf/conf.h"
 #include "daemon/daemon.h"
 
+#define DAEMON_READY_MS 500   /* between two looks at everything that readiness needs */
+#define DAEMON_UNREADY_MS 100 /* while something is missing: processes become ready in a chain */
 #define DAEMON_PEERS_MAX 16
 #define DAEMON_CHECKS_MAX 48
 #define DAEMON_TASKS_MAX 16

@@ -90,6 +90,16 @@ static bool audit_start(struct daemon *d)
     return d->start_audited;
 }
 
+/* Only the task itself reads its interval. */
+static void pace(struct daemon *d, bool ready)
+{
+    for (size_t i = 0; i < d->n_tasks; i++) {
+        if (d->tasks[i].fn == daemon_ready_step) {
+            d->tasks[i].interval_ms = ready ? DAEMON_READY_MS : DAEMON_UNREADY_MS;
+        }
+    }
+}
+
 void daemon_ready_step(void *ctx)
 {
     struct daemon *d = ctx;
@@ -103,5 +113,6 @@ void daemon_ready_step(void *ctx)
         log_event(LOG_LEVEL_INFO, ready ? "ready" : "not_ready", LOG_NUM("port", d->port));
     }
     atomic_store(&d->ready, ready);
+    pace(d, ready);
     rpc_server_set_ready(d->server, ready);
 }

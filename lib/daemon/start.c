@@ -136,7 +136,7 @@ static enum chancery_err start(struct daemon *d, const char *config, struct diag
     d->rpc_up = true;
     TRY(daemon_peers_open(d, diag));
     TRY(make_server(d, diag));
-    TRY(daemon_every(d, "readiness", 500, daemon_ready_step, d));
+    TRY(daemon_every(d, "readiness", DAEMON_READY_MS, daemon_ready_step, d));
     return daemon_every(d, "refusals", 1000, daemon_refusals_flush, d);
 }
 

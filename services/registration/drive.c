@@ -6,12 +6,15 @@
  * another reason is retried as two halves; an item that fails alone twice is refused and logged. */
 #include "registration.h"
 
+#include <stdatomic.h>
+
 #include "crypto/alg.h"
 #include "log/log.h"
 #include "os/os.h"
 
 #define STATEMENT_MAX 4096
 #define SIGN_MS 5000
+#define FAILURE_LOG_MS 1000
 #define ANSWER_MAX ((size_t)32 << 20)
 
 struct batch {
@@ -143,6 +146,17 @@ static bool failed_alone(const struct batch *b, struct registration_item *item,
     return true;
 }
 
+/* While a part is away every call fails for the same reason: said once a second. */
+static void log_failure(enum chancery_err err, const struct diag *diag)
+{
+    static atomic_int_fast64_t next_ms;
+    int_fast64_t now = os_mono_ms(), next = atomic_load(&next_ms);
+    if (!is_away(err) ||
+        (now >= next && atomic_compare_exchange_strong(&next_ms, &next, now + FAILURE_LOG_MS))) {
+        log_diag(LOG_LEVEL_WARN, "registration.call_failed", err, diag);
+    }
+}
+
 /* Drives items until each is finished. Recursion depth: log2(PERMIT_BATCH_MAX). */
 static void drive_part(const struct batch *b, struct registration_item **items, size_t n)
 {
@@ -160,7 +174,7 @@ static void drive_part(const struct batch *b, struct registration_item **items, 
         if (err == CH_OK) {
             n = registration_settle(b->r, items, n, answer);
         } else {
-            log_diag(LOG_LEVEL_WARN, "registration.call_failed", err, &diag);
+            log_failure(err, &diag);
         }
         if (err != CH_OK && is_away(err)) {
             registration_finish_all(b->r, items, n, registration_retry_err(err), &diag);
