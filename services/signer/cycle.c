@@ -7,8 +7,9 @@
 #include "log/log.h"
 #include "os/os.h"
 
-#define CYCLE_TIME_MIN_MS 50 /* less is left: not worth burning a permit item */
-#define CYCLE_INTENT_WAIT_MS 3000 /* spans a restart of audit; whoever waits behind is told then */
+#define CYCLE_TIME_MIN_MS 50       /* less is left: not worth burning a permit item */
+#define CYCLE_INTENT_WAIT_MS 3000  /* spans a restart of audit; whoever waits behind is told then  \
+                                    */
 #define CYCLE_SIGN_WAIT_MS 5000    /* spans a recovery of the token */
 #define CYCLE_RESULT_WAIT_MS 15000 /* a RESULT is owed even when the caller has gone */
 #define CYCLE_FIELDS_MAX 8
@@ -118,9 +119,10 @@ static void cycle_intent_ack(struct signer_job *job, const struct daemon_ack *ac
 static void cycle_intents_failed(struct cycle_append *a, enum chancery_err err,
                                  const struct diag *why)
 {
-    /* The appender answers CH_UNKNOWN as soon as one of its tries may have been written; these say that
-     * none was (audit itself keeps UNAVAILABLE for what did not happen). */
-    bool clean = err == CH_PRECONDITION || err == CH_INVALID || err == CH_UNAVAILABLE || err == CH_BUSY;
+    /* The appender answers CH_UNKNOWN as soon as one of its tries may have been written; these say
+     * that none was (audit itself keeps UNAVAILABLE for what did not happen). */
+    bool clean =
+        err == CH_PRECONDITION || err == CH_INVALID || err == CH_UNAVAILABLE || err == CH_BUSY;
     struct diag diag;
     (void)diag_set(&diag, CH_UNAVAILABLE, "audit", "signer.intent",
                    "the INTENT could not be logged, so nothing was signed: %.200s", why->text);
