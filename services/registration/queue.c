@@ -1,13 +1,19 @@
 /* Batches: one item when idle, company when busy.
  *
  * Driver threads take turns: while none is driving, the first item leaves at once; while others
- * are, the next batch collects until it is full or its first item has waited
- * REGISTRATION_COLLECT_US. The busier, the larger the batches, without a knob. The active map joins
- * calls with the same caller and key. */
+ * are, the next batch collects until it is full, until no item has come for REGISTRATION_QUIET_US,
+ * or until REGISTRATION_COLLECT_US are over. The busier, the larger the batches, without a knob.
+ * The active map joins calls with the same caller and key. */
 #include "registration.h"
 
-#include <errno.h>
 #include <time.h>
+
+static int64_t mono_us(void)
+{
+    struct timespec t;
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
 
 static unsigned bucket_of(const char *caller, const char *key)
 {
@@ -82,6 +88,7 @@ static enum submit_result submit_locked(struct registration *r, struct registrat
     }
     r->tail = item;
     r->queued++;
+    r->last_us = mono_us();
     /* A collecting driver wakes when its batch is full or its time is over. */
     if (r->queued == 1 || r->queued >= PERMIT_BATCH_MAX) {
         (void)pthread_cond_signal(&r->wake);
@@ -110,12 +117,19 @@ void registration_submit(struct registration *r, struct registration_item *item)
     registration_finish(r, item, err, &diag, NULL, false);
 }
 
-static void deadline_after_us(struct timespec *t, long us)
+/* With the lock held: waits for company while other batches are in flight. */
+static void wait_for_company(struct registration *r)
 {
-    (void)clock_gettime(CLOCK_MONOTONIC, t);
-    t->tv_nsec += us * 1000;
-    t->tv_sec += t->tv_nsec / 1000000000;
-    t->tv_nsec %= 1000000000;
+    int64_t most = mono_us() + REGISTRATION_COLLECT_US;
+    while (r->head != NULL && r->driving > 0 && r->queued < PERMIT_BATCH_MAX && !r->stopping) {
+        int64_t quiet = r->last_us + REGISTRATION_QUIET_US;
+        int64_t until = quiet < most ? quiet : most;
+        if (until <= mono_us()) {
+            return;
+        }
+        const struct timespec at = {.tv_sec = until / 1000000, .tv_nsec = (until % 1000000) * 1000};
+        (void)pthread_cond_timedwait(&r->wake, &r->lock, &at);
+    }
 }
 
 /* With the lock held: waits for a batch; 0 when stopping and empty. */
@@ -124,13 +138,7 @@ static size_t collect(struct registration *r, struct registration_item **items)
     while (r->head == NULL && !r->stopping) {
         (void)pthread_cond_wait(&r->wake, &r->lock);
     }
-    struct timespec until;
-    deadline_after_us(&until, REGISTRATION_COLLECT_US);
-    while (r->head != NULL && r->driving > 0 && r->queued < PERMIT_BATCH_MAX && !r->stopping) {
-        if (pthread_cond_timedwait(&r->wake, &r->lock, &until) == ETIMEDOUT) {
-            break;
-        }
-    }
+    wait_for_company(r);
     size_t n = 0;
     while (r->head != NULL && n < PERMIT_BATCH_MAX) {
         struct registration_item *item = r->head;

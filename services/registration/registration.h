@@ -25,9 +25,10 @@
     30 /* how long an open request belongs to the instance that drives it */
 #define REGISTRATION_KEEP_S (7 * 86400)
 #define REGISTRATION_DRIVERS 2 /* batches in flight, so that stages overlap */
-#define REGISTRATION_COLLECT_US                                                                    \
-    2000 /* longest wait for company while another batch is in flight                              \
-          */
+/* While another batch is in flight the next one waits for company: this long after the latest item,
+ * and so long in all. */
+#define REGISTRATION_QUIET_US 2000
+#define REGISTRATION_COLLECT_US 8000
 #define REGISTRATION_REVOKERS_MAX 64
 #define REGISTRATION_QUEUE_MAX 4096 /* items waiting; more are shed */
 
@@ -73,6 +74,7 @@ struct registration {
     pthread_cond_t wake;
     struct registration_item *head, *tail;
     size_t queued, driving; /* items waiting; batches in flight */
+    int64_t last_us;        /* when the latest item came (monotonic) */
     bool stopping;
     struct registration_item *active[1024]; /* by (caller, key) */
     pthread_t drivers[REGISTRATION_DRIVERS];
