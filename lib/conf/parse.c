@@ -286,7 +286,8 @@ static enum chancery_err build(struct conf_doc *doc, struct slice text, struct d
         return CH_NOMEM;
     }
     yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);
-    yaml_parser_set_input_string(&parser, text.ptr, text.len);
+    /* An empty file has no address, which the library asserts. */
+    yaml_parser_set_input_string(&parser, text.len == 0 ? (const uint8_t *)"" : text.ptr, text.len);
     struct builder b = {.doc = doc, .diag = diag};
     enum chancery_err err = drive(&b, &parser);
     yaml_parser_delete(&parser);

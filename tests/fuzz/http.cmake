@@ -1,1 +1,3 @@
-chancery_fuzz(fuzz_http_gate SOURCES fuzz_http_gate.c LIBS chancery_http)
+foreach(name gate date)
+    chancery_fuzz(fuzz_http_${name} SOURCES "${CMAKE_CURRENT_LIST_DIR}/fuzz_http_${name}.c" LIBS chancery_http)
+endforeach()

@@ -6,3 +6,9 @@ chancery_fuzz(fuzz_ocsp_request
 if(TARGET fuzz_ocsp_request)
     target_include_directories(fuzz_ocsp_request PRIVATE "${revocation}")
 endif()
+chancery_fuzz(fuzz_revocation_journal
+    SOURCES "${CMAKE_CURRENT_LIST_DIR}/fuzz_revocation_journal.c" "${revocation}/journal.c"
+    LIBS chancery_crypto chancery_base)
+if(TARGET fuzz_revocation_journal)
+    target_include_directories(fuzz_revocation_journal PRIVATE "${revocation}")
+endif()

@@ -1,1 +1,3 @@
-chancery_fuzz(fuzz_verify_json SOURCES ${CMAKE_CURRENT_LIST_DIR}/fuzz_verify_json.c LIBS chancery_verify_core)
+foreach(name json leaves)
+    chancery_fuzz(fuzz_verify_${name} SOURCES ${CMAKE_CURRENT_LIST_DIR}/fuzz_verify_${name}.c LIBS chancery_verify_core)
+endforeach()

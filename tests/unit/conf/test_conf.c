@@ -224,6 +224,22 @@ static void load_file_names_it_in_errors(void **state)
     assert_null(doc);
 }
 
+static void load_empty_file_refused(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/chancery-conf-XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    (void)close(fd);
+    struct conf_doc *doc = NULL;
+    struct diag diag = {0};
+    assert_int_equal(conf_load(path, &doc, &diag), CH_INVALID);
+    assert_string_equal(diag.rule, "conf.empty");
+    assert_int_equal(conf_parse("none", (struct slice){0}, &doc, &diag), CH_INVALID);
+    assert_null(doc);
+    (void)unlink(path);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -235,6 +251,7 @@ int main(void)
         cmocka_unit_test(parse_hostile_sizes_refused),
         cmocka_unit_test(map_of_many_keys_found),
         cmocka_unit_test(load_file_names_it_in_errors),
+        cmocka_unit_test(load_empty_file_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
