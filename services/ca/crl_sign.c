@@ -159,12 +159,12 @@ static void discard(const struct ca_crl_job *j)
     crypto_sha256(j->signature, digest);
     const struct daemon_field fields[] = {
         DAEMON_NUM("intent", j->intent_index),
+        DAEMON_STR("issuer", j->header.issuer->issuer_id),
         DAEMON_STR("outcome", "discarded"),
-        DAEMON_DIGEST("tbs", slice_of(j->tbs_sha256, 32)),
-        DAEMON_DIGEST("key", slice_of(crypto_public_spki_sha256(j->header.issuer->key), 32)),
         DAEMON_DIGEST("signature", slice_of(digest, 32)),
+        DAEMON_DIGEST("tbs", slice_of(j->tbs_sha256, 32)),
     };
-    const struct daemon_entry entry = {.action = "result", .fields = fields, .n_fields = 5};
+    const struct daemon_entry entry = {.action = "settlement", .fields = fields, .n_fields = 5};
     struct daemon_ack ack;
     enum chancery_err err = daemon_audit_append(j->ca->d, &entry, 1, LOG_MS, &ack, &diag);
     if (err != CH_OK) {

@@ -165,12 +165,12 @@ static void discard(struct ca_batch *b, struct ca_item **items, size_t n)
         const struct ca_item *i = items[k];
         crypto_sha256(i->signature, digests[k]);
         fields[k][0] = DAEMON_NUM("intent", i->intent_index);
-        fields[k][1] = DAEMON_STR("outcome", "discarded");
-        fields[k][2] = DAEMON_DIGEST("tbs", slice_of(i->built.tbs_sha256, 32));
-        fields[k][3] =
-            DAEMON_DIGEST("key", slice_of(crypto_public_spki_sha256(i->profile->issuer->key), 32));
-        fields[k][4] = DAEMON_DIGEST("signature", slice_of(digests[k], 32));
-        entries[k] = (struct daemon_entry){.action = "result", .fields = fields[k], .n_fields = 5};
+        fields[k][1] = DAEMON_STR("issuer", i->reservation.issuer_id);
+        fields[k][2] = DAEMON_STR("outcome", "discarded");
+        fields[k][3] = DAEMON_DIGEST("signature", slice_of(digests[k], 32));
+        fields[k][4] = DAEMON_DIGEST("tbs", slice_of(i->built.tbs_sha256, 32));
+        entries[k] =
+            (struct daemon_entry){.action = "settlement", .fields = fields[k], .n_fields = 5};
         changes[k] =
             (struct ca_change){i->reservation.issuer_id, i->reservation.serial, CA_DISCARDED};
     }

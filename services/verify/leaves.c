@@ -233,8 +233,7 @@ static enum chancery_err judge_result(struct verify_leaves *l, const struct entr
     uint8_t what[VERIFY_SET_KEY];
     l->report->results++;
     bool signed_ok = take_text(e->f, "outcome", &outcome) && slice_eq(outcome, slice_str("signed"));
-    bool known = signed_ok || slice_eq(outcome, slice_str("failed")) ||
-                 slice_eq(outcome, slice_str("discarded"));
+    bool known = signed_ok || slice_eq(outcome, slice_str("failed"));
     if (!take_number(e->f, "intent", &index) || index < 0 || !known || !what_of(l, e, what) ||
         (signed_ok && (!take_text(e->f, "signature", &signature) || !is_hex(signature, 64)))) {
         fault(l, p, "result.fields",

@@ -2,6 +2,7 @@
 """Kill -9 of every process under load, at random and at named points between each pair of steps: nothing acknowledged
 is lost, every HSM signature is accounted for, no serial twice, one live certificate per idempotency key, the log
 verifies. With one and with two ca. CHANCERY_TEST_KILLS and CHANCERY_TEST_SEED choose how many and which."""
+import contextlib
 import glob
 import os
 import random
@@ -15,7 +16,7 @@ import grpc
 from cryptography import x509
 
 import accounting
-from stack import PROCESSES, SOURCE, Load, Stack
+from stack import PROCESSES, SOURCE, Load, Stack, make_csr
 
 SEED = int(os.environ.get("CHANCERY_TEST_SEED", str(int(time.time()))))
 KILLS = int(os.environ.get("CHANCERY_TEST_KILLS", "100"))
@@ -102,7 +103,8 @@ class Killer:
         pid = self.stack.pid(service)
         self.stack.arm_failpoint(service, point)
         if also:
-            self.at_random(self.rng.choice([s for s in self.services if s.split("-")[0] != service.split("-")[0]]))
+            others = [s for s in self.services if s.split("-")[0] != service.split("-")[0]]
+            self.at_random(self.rng.choice(others + ["postgresql"]))
         # The process removes its order before it obeys.
         order = self.stack.path("run", "failpoint", service)
         self.await_that(f"{point} was not reached", lambda: not os.path.exists(order) and self.stack.pid(service) != pid)
@@ -167,7 +169,45 @@ class Kill(unittest.TestCase):
         self.run_kills(KILLS, [])
 
     def test_two_ca(self):
-        self.run_kills(max(KILLS // 2, 4), ["--ca-instances", "2"])
+        self.run_kills(2 * len(POINTS) if KILLS >= 100 else max(KILLS // 2, 4), ["--ca-instances", "2"])
+
+    def test_retry_beside_slow_attempt(self):
+        """registration dies while an attempt is being signed, and the client's retry runs beside it: the attempt that
+        comes first counts, the other's signature is discarded and revoked."""
+        with Stack(["--module", accounting.proxy_module(), "--failpoints"]) as stack:
+            acknowledged = []
+            for number in range(10):
+                self.retry_beside(stack, f"slow-{number}", acknowledged)
+                accounting.settle(stack)
+                counts = accounting.check(self, stack, acknowledged)
+                if counts["discarded"] > 0:
+                    print(counts, flush=True)
+                    return
+            self.fail(f"no two attempts ever ran side by side: {counts}")
+
+    def retry_beside(self, stack, key, acknowledged):
+        messages, stub = stack.stub("registration")
+        _, csr = make_csr(f"{key}.example.test")
+        request = messages.EnrollRequest(profile="web", idempotency_key=key, pkcs10=csr)
+        self.slow_down(stack, "delay 3000")
+        first = stub.Enroll.future(request, timeout=60)
+        reserved = f"SELECT count(*) FROM ca.issuance i JOIN registration.request r USING (request_id) WHERE idempotency_key = '{key}'"
+        until = time.monotonic() + PATIENCE_S
+        while stack.sql(reserved) == [["0"]]:
+            self.assertLess(time.monotonic(), until)
+        stack.kill("registration")
+        self.assertIsInstance(first.exception(), grpc.RpcError)
+        answer = None
+        while answer is None:
+            self.assertLess(time.monotonic(), until)
+            with contextlib.suppress(grpc.RpcError):
+                answer = stub.Enroll(request, timeout=30, wait_for_ready=True)
+        self.slow_down(stack, "none")
+        acknowledged.append((key, answer.certificate.der))
+
+    def slow_down(self, stack, command):
+        with open(stack.path("p11proxy", "signer.control"), "w", encoding="ascii") as f:
+            f.write(command + "\n")
 
 
 if __name__ == "__main__":
