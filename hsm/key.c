@@ -152,6 +152,9 @@ static enum chancery_err key_from_evp(EVP_PKEY *pkey, struct crypto_public **out
     }
     enum chancery_err err = crypto_public_from_spki(slice_of(der, (size_t)len), out, diag);
     OPENSSL_free(der);
+    if (err == CH_OK) {
+        crypto_public_prepare(*out); /* verifies everything that the key signs */
+    }
     return err;
 }
 

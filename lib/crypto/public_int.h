@@ -13,6 +13,7 @@ struct crypto_public {
     enum crypto_key_type type;
     unsigned bits;
     EVP_PKEY *pkey;
+    struct crypto_fixed *fixed; /* P-256 after crypto_public_prepare; else NULL */
     struct slice rsa_n, rsa_e; /* into spki */
     uint8_t spki_sha256[32];
     size_t spki_len;
@@ -22,6 +23,12 @@ struct crypto_public {
 /* crypto_md is the digest fetched once per process; ends the process when OpenSSL has none (a
  * broken installation: nothing here can work). NULL for CRYPTO_HASH_NONE. */
 const EVP_MD *crypto_md(enum crypto_hash h);
+
+/* crypto_fixed_new makes the table of a P-256 point (uncompressed, known to be on the curve); NULL
+ * without memory. crypto_fixed_valid: true says that the signature is valid, false says nothing. */
+struct crypto_fixed *crypto_fixed_new(struct slice point);
+void crypto_fixed_free(struct crypto_fixed *f);
+bool crypto_fixed_valid(const struct crypto_fixed *f, struct slice digest, struct slice signature);
 
 /* crypto_rsa_check judges modulus and exponent (unsigned octets). */
 enum chancery_err crypto_rsa_check(struct slice n, struct slice e, struct diag *diag) MUST_CHECK;

@@ -273,7 +273,17 @@ void crypto_public_free(struct crypto_public *k)
 {
     if (k != NULL && atomic_fetch_sub_explicit(&k->refs, 1, memory_order_acq_rel) == 1) {
         EVP_PKEY_free(k->pkey);
+        crypto_fixed_free(k->fixed);
         free(k);
+    }
+}
+
+void crypto_public_prepare(struct crypto_public *k)
+{
+    struct slice alg, bits;
+    if (k->type == CRYPTO_KEY_P256 && k->fixed == NULL &&
+        spki_split(crypto_public_spki(k), &alg, &bits) == CH_OK) {
+        k->fixed = crypto_fixed_new(bits);
     }
 }
 

@@ -62,6 +62,7 @@ static enum chancery_err load_keys(struct arena *a, const json_t *all, const cha
         struct slice spki;
         TRY(get_base64(a, json_array_get(list, i), kind, &spki, diag));
         TRY(crypto_public_from_spki(spki, &out->keys[i], diag));
+        crypto_public_prepare(out->keys[i]);
         out->n++;
     }
     return CH_OK;

@@ -181,6 +181,105 @@ static void ed25519_rfc_8032_vector(void **state)
     crypto_public_free(k);
 }
 
+/* ---- prepared keys ---- */
+
+static struct crypto_public *p256_key(EVP_PKEY *key)
+{
+    struct crypto_public *k = NULL;
+    uint8_t *der = NULL;
+    int len = i2d_PUBKEY(key, &der);
+    assert_int_equal(crypto_public_from_spki(slice_of(der, (size_t)len), &k, NULL), CH_OK);
+    OPENSSL_free(der);
+    return k;
+}
+
+/* Both answer the same; says what. */
+static bool both(const struct crypto_public *plain, const struct crypto_public *prepared,
+                 struct slice digest, struct slice sig)
+{
+    bool a = true, b = true;
+    assert_int_equal(crypto_verify_digest(plain, CRYPTO_ALG_ECDSA_SHA256, digest, sig, &a, NULL),
+                     CH_OK);
+    assert_int_equal(crypto_verify_digest(prepared, CRYPTO_ALG_ECDSA_SHA256, digest, sig, &b, NULL),
+                     CH_OK);
+    assert_int_equal(a, b);
+    assert_int_equal(ERR_peek_error(), 0);
+    return b;
+}
+
+static struct slice sign_digest(EVP_PKEY *key, struct slice digest, uint8_t sig[80])
+{
+    size_t len = 80;
+    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(key, NULL);
+    assert_int_equal(EVP_PKEY_sign_init(ctx), 1);
+    assert_int_equal(EVP_PKEY_sign(ctx, sig, &len, digest.ptr, digest.len), 1);
+    EVP_PKEY_CTX_free(ctx);
+    return slice_of(sig, len);
+}
+
+/* Valid signatures, and each of them with every octet changed. */
+static void prepared_key_judges_as_openssl_does(void **state)
+{
+    (void)state;
+    for (unsigned round = 0; round < 12; round++) {
+        EVP_PKEY *key = EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-256");
+        struct crypto_public *plain = p256_key(key), *prepared = p256_key(key);
+        crypto_public_prepare(prepared);
+        crypto_public_prepare(prepared); /* once is enough, twice does no harm */
+        uint8_t sig[80], d[32];
+        memset(d, round == 0 ? 0 : round == 1 ? 0xff : (int)round, sizeof d);
+        struct slice digest = slice_of(d, sizeof d), s = sign_digest(key, digest, sig);
+        assert_true(both(plain, prepared, digest, s));
+        for (size_t i = 0; i < s.len; i++) {
+            sig[i] ^= (uint8_t)(1u << (round % 8));
+            assert_false(both(plain, prepared, digest, s));
+            sig[i] ^= (uint8_t)(1u << (round % 8));
+        }
+        assert_false(both(plain, prepared, digest, slice_sub(s, 0, s.len - 1)));
+        d[round] ^= 1;
+        assert_false(both(plain, prepared, digest, s));
+        EVP_PKEY_free(key);
+        crypto_public_free(plain);
+        crypto_public_free(prepared);
+    }
+}
+
+#define ORDER                                                                                      \
+    0xff, 0xff, 0xff, 0xff, 0x00, 0x00, 0x00, 0x00, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,      \
+        0xff, 0xbc, 0xe6, 0xfa, 0xad, 0xa7, 0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63,  \
+        0x25
+
+/* r and s outside 1..n-1, signs, padding and trailing octets. */
+static void prepared_key_refuses_extreme_signatures(void **state)
+{
+    (void)state;
+    static const uint8_t sigs[][72] = {
+        {8, 0x30, 6, 2, 1, 0, 2, 1, 0},
+        {8, 0x30, 6, 2, 1, 0, 2, 1, 1},
+        {8, 0x30, 6, 2, 1, 1, 2, 1, 0},
+        {8, 0x30, 6, 2, 1, 1, 2, 1, 1},
+        {8, 0x30, 6, 2, 1, 0xff, 2, 1, 1},
+        {9, 0x30, 7, 2, 2, 0, 1, 2, 1, 1},
+        {9, 0x30, 6, 2, 1, 1, 2, 1, 1, 0},
+        {40, 0x30, 38, 2, 33, 0, ORDER, 0x51, 2, 1, 1},
+        {40, 0x30, 38, 2, 33, 0, ORDER, 0x52, 2, 1, 1},
+        {40, 0x30, 38, 2, 1, 1, 2, 33, 0, ORDER, 0x51},
+        {40, 0x30, 38, 2, 1, 1, 2, 33, 0, ORDER, 0x50},
+        {40, 0x30, 38, 2, 1, 1, 2, 33, 0, ORDER, 0x52},
+    };
+    EVP_PKEY *key = EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-256");
+    struct crypto_public *plain = p256_key(key), *prepared = p256_key(key);
+    crypto_public_prepare(prepared);
+    static const uint8_t zero[32];
+    for (size_t i = 0; i < sizeof sigs / sizeof sigs[0]; i++) {
+        struct slice s = slice_of(sigs[i] + 1, sigs[i][0]);
+        assert_false(both(plain, prepared, slice_of(zero, 32), s));
+    }
+    EVP_PKEY_free(key);
+    crypto_public_free(plain);
+    crypto_public_free(prepared);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -189,6 +288,8 @@ int main(void)
         cmocka_unit_test(digest_of_wrong_size_refused),
         cmocka_unit_test(ecdsa_rfc_6979_vector_in_raw_form),
         cmocka_unit_test(ed25519_rfc_8032_vector),
+        cmocka_unit_test(prepared_key_judges_as_openssl_does),
+        cmocka_unit_test(prepared_key_refuses_extreme_signatures),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
