@@ -4,7 +4,7 @@
  * generator of a second group gives Q one too, and the verification takes less than half the time.
  * SEC 1 4.1.4, FIPS 186-5 6.4.2. This path only ever says "valid": whatever it does not accept, a
  * broken encoding included, goes to OpenSSL's own verification, whose word counts. */
-#define OPENSSL_SUPPRESS_DEPRECATED /* EC_GROUP_precompute_mult: here until OpenSSL 4 */
+#define OPENSSL_SUPPRESS_DEPRECATED /* EC_GROUP_precompute_mult, EC_POINT_get_Jprojective_... */
 #include <stdlib.h>
 
 #include <openssl/bn.h>
@@ -67,7 +67,7 @@ static bool read_signature(struct slice signature, struct slice *r, struct slice
 }
 
 struct numbers {
-    BIGNUM *e, *r, *s, *w, *u1, *u2, *x;
+    BIGNUM *e, *r, *s, *w, *u1, *u2, *x, *zz;
 };
 
 static bool take_numbers(struct numbers *n, BN_CTX *ctx)
@@ -79,7 +79,8 @@ static bool take_numbers(struct numbers *n, BN_CTX *ctx)
     n->u1 = BN_CTX_get(ctx);
     n->u2 = BN_CTX_get(ctx);
     n->x = BN_CTX_get(ctx);
-    return n->x != NULL;
+    n->zz = BN_CTX_get(ctx);
+    return n->zz != NULL;
 }
 
 static bool load(struct slice s, BIGNUM *out)
@@ -99,19 +100,30 @@ static bool scalars(const struct numbers *n, const BIGNUM *order, BN_CTX *ctx)
            BN_mod_mul(n->u2, n->r, n->w, order, ctx) == 1;
 }
 
-/* x of u1*G + u2*Q, modulo the order. */
-static bool point_x(const struct crypto_fixed *f, const struct numbers *n, const BIGNUM *order,
-                    BN_CTX *ctx)
+/* Whether x of u1*G + u2*Q, modulo the order, is r. In Jacobian coordinates x is X / Z^2 modulo p;
+ * comparing X with r * Z^2 saves the division. x below p and above the order has the second form.
+ */
+static bool x_is(const BIGNUM *r, const struct numbers *n, const BIGNUM *p, BN_CTX *ctx)
+{
+    return BN_mod_mul(n->e, r, n->zz, p, ctx) == 1 && BN_cmp(n->e, n->x) == 0;
+}
+
+static bool point_is(const struct crypto_fixed *f, const struct numbers *n, const BIGNUM *order,
+                     BN_CTX *ctx)
 {
     EC_POINT *a = EC_POINT_new(f->g), *b = EC_POINT_new(f->q);
+    const BIGNUM *p = EC_GROUP_get0_field(f->g);
     bool made = a != NULL && b != NULL && EC_POINT_mul(f->g, a, n->u1, NULL, NULL, ctx) == 1 &&
                 EC_POINT_mul(f->q, b, n->u2, NULL, NULL, ctx) == 1 &&
                 EC_POINT_add(f->g, a, a, b, ctx) == 1 && !EC_POINT_is_at_infinity(f->g, a) &&
-                EC_POINT_get_affine_coordinates(f->g, a, n->x, NULL, ctx) == 1 &&
-                BN_nnmod(n->x, n->x, order, ctx) == 1;
+                EC_POINT_get_Jprojective_coordinates_GFp(f->g, a, n->x, NULL, n->zz, ctx) == 1 &&
+                BN_mod_sqr(n->zz, n->zz, p, ctx) == 1;
     EC_POINT_free(a);
     EC_POINT_free(b);
-    return made;
+    if (!made || x_is(n->r, n, p, ctx)) {
+        return made;
+    }
+    return BN_add(n->w, n->r, order) == 1 && BN_cmp(n->w, p) < 0 && x_is(n->w, n, p, ctx);
 }
 
 static bool valid(const struct crypto_fixed *f, struct slice digest, struct slice r, struct slice s,
@@ -121,7 +133,7 @@ static bool valid(const struct crypto_fixed *f, struct slice digest, struct slic
     struct numbers n;
     return take_numbers(&n, ctx) && load(digest, n.e) && load(r, n.r) && load(s, n.s) &&
            in_range(n.r, order) && in_range(n.s, order) && scalars(&n, order, ctx) &&
-           point_x(f, &n, order, ctx) && BN_cmp(n.x, n.r) == 0;
+           point_is(f, &n, order, ctx);
 }
 
 bool crypto_fixed_valid(const struct crypto_fixed *f, struct slice digest, struct slice signature)
