@@ -59,14 +59,15 @@ class HsmFaults(unittest.TestCase):
                 found += [line for line in f if f'"event":"{name}"' in line]
         return found
 
-    def fault(self, process, text, seconds=1.5, stops=True):
-        """`stops`: issuing cannot go on during the fault."""
+    def fault(self, process, text, seconds=1.5, stops=True, meanwhile=lambda: None):
+        """`stops`: issuing cannot go on during the fault. `meanwhile` runs while it lasts."""
         with Load(self.stack) as load:
             self.assertIsNotNone(load.wait_for_each(60), f"no load before the fault: {load.failures}")
             self.control(process, text)
             try:
                 if stops:
                     self.assertTrue(load.wait_for_failure("UNAVAILABLE", 15), f"no client noticed: {load.failures}")
+                meanwhile()
                 time.sleep(seconds)
             finally:
                 self.control(process, "none")
@@ -99,6 +100,10 @@ class HsmFaults(unittest.TestCase):
 
     def test_signer_error(self):
         self.fault("signer", "error 0x30")
+
+    def test_signer_error_at_start(self):
+        """A signer that starts while its token fails must not come up with what it found, and comes up when it can."""
+        self.fault("signer", "error 0x30", seconds=3, meanwhile=lambda: self.stack.kill("signer"))
 
     def test_signer_delay(self):
         self.fault("signer", "delay 200", stops=False)
