@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
+import formats
 from stack import Stack, error_detail, make_csr
 
 stack = None
@@ -189,9 +190,16 @@ class Api(unittest.TestCase):
             self.assert_audited(detail)
 
     def test_weak_keys(self):
+        numbers = rsa.generate_private_key(65537, 2048).private_numbers()
+        control = formats.rsa_csr(numbers.public_numbers.n, 65537, "weak.example.test", numbers.d)
+        self.assertTrue(self.enrol(control).certificate.der)
         cases = {
-            "small rsa": (csr_of(rsa.generate_private_key(65537, 1024), "weak.example.test"), "rsa."),
+            "small rsa": (csr_of(rsa.generate_private_key(65537, 1024), "weak.example.test"), "key.type"),
             "exponent 3": (csr_of(rsa.generate_private_key(3, 2048), "weak.example.test"), "rsa."),
+            "even modulus": (formats.rsa_csr(numbers.public_numbers.n - 1, 65537, "weak.example.test"), "rsa.modulus.even"),
+            # With exponent 1 anyone signs: the proof of possession is right.
+            "exponent 1": (formats.rsa_csr(numbers.public_numbers.n, 1, "weak.example.test"), "rsa.exponent.small"),
+            "even exponent": (formats.rsa_csr(numbers.public_numbers.n, 65538, "weak.example.test"), "rsa.exponent.even"),
             "unsupported curve": (csr_of(ec.generate_private_key(ec.SECP256K1()), "weak.example.test"), ""),
         }
         for name, (der, rule) in cases.items():
@@ -201,7 +209,7 @@ class Api(unittest.TestCase):
                     self.enrol(der)
                 self.assertIn(caught.exception.code().name, ("INVALID_ARGUMENT", "FAILED_PRECONDITION"))
                 detail = error_detail(caught.exception)
-                self.assertTrue(detail.rule)
+                self.assertIn(rule, detail.rule)
                 self.assertEqual(self.issued(), before)
                 self.assert_audited(detail)
 
@@ -225,6 +233,9 @@ class Api(unittest.TestCase):
             "nul in SAN": san("a\0b.example.test"),
             "bidi in CN": csr_of(key, "n.example.test", subject=[x509.NameAttribute(NameOID.COMMON_NAME, "n\u202eexample.test")]),
             "bad A-label": san("xn--a-ecp.ru--\x7f.example.test"),
+            "A-label that does not decode": san("xn--99999999.example.test"),
+            "A-label of a bidirectional override": san("xn--host-yd7a.example.test"),
+            "U-label": san("b\u00fccher.example.test".encode().decode("latin-1")),
             "empty label": san("a..example.test"),
             "leading dot": san(".example.test"),
             "space": san("a b.example.test"),

@@ -4,6 +4,7 @@ and signer itself: altered bytes, skipped, replayed, foreign and wrong-purpose p
 in the log. The formats are written by tests/support/formats.py from docs/ISSUANCE.md, not by our C code."""
 import hashlib
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -35,17 +36,30 @@ def tearDownModule():
 
 def sign_statement(data):
     """ECDSA signature by registration's statement key, in its token."""
-    folder = stack.path("tokens", "registration")
+    return token_sign("registration", "statement", data)
+
+
+def pkcs11_tool(partition, *args):
+    folder = stack.path("tokens", partition)
     with open(os.path.join(folder, "pin"), encoding="ascii") as f:
         pin = f.read().strip()
+    done = subprocess.run(["pkcs11-tool", "--module", SOFTHSM, "--token-label", f"chancery-{partition}", "--login", "--pin", "env:TEST_PIN", *args],
+                          capture_output=True, text=True, timeout=30,
+                          env=dict(os.environ, SOFTHSM2_CONF=os.path.join(folder, "softhsm2.conf"), TEST_PIN=pin))
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def token_sign(partition, label, data):
+    """ECDSA signature with SHA-256 by a P-256 key of a partition: what who holds its files and PIN can do."""
+    # By id: for signing, pkcs11-tool does not look at labels.
+    listed = pkcs11_tool(partition, "--list-objects", "--type", "privkey")
+    key_id = re.search(rf"label: +{re.escape(label)}\n.*?ID: +([0-9a-f]+)", listed, re.DOTALL).group(1)
     with tempfile.TemporaryDirectory() as d:
         source, target = os.path.join(d, "in"), os.path.join(d, "out")
         with open(source, "wb") as f:
             f.write(hashlib.sha256(data).digest())
-        subprocess.run(["pkcs11-tool", "--module", SOFTHSM, "--token-label", "chancery-registration", "--login", "--pin", "env:TEST_PIN", "--sign",
-                        "--label", "statement", "--mechanism", "ECDSA", "--signature-format", "openssl", "-i", source, "-o", target],
-                       check=True, capture_output=True, timeout=30,
-                       env=dict(os.environ, SOFTHSM2_CONF=os.path.join(folder, "softhsm2.conf"), TEST_PIN=pin))
+        pkcs11_tool(partition, "--sign", "--id", key_id, "--mechanism", "ECDSA", "--signature-format", "openssl", "-i", source, "-o", target)
         with open(target, "rb") as f:
             return f.read()
 
@@ -185,6 +199,53 @@ class Attack(unittest.TestCase):
         item[len(b"chancery/permit-item/v1\n") + 2] ^= 1
         self.assert_refused(lambda: self.sign(permit, tbs, permit_items=[bytes(item)]), "permit.root")
 
+    def forged_permit(self, item, life=60):
+        """A permit over one item by the true permit key: a compromised policy."""
+        honest = self.permit(self.tbs()).permit
+        head = len(b"chancery/permit/v1\n")
+        permit = formats.write_permit([item], honest[head:head + 32], life)
+        m = self.policy_messages
+        return m.PermitResponse(permit=permit, permit_signature=token_sign("policy", "permit", permit), items=[m.PermitResult(item=item)])
+
+    def other_issuer(self):
+        issuers = self.registration.GetIssuer(self.reg_messages.GetIssuerRequest(), timeout=10).issuers
+        return next(i for i in issuers if i.shards > 0 and i.issuer_id != self.certificate.issuer_id)
+
+    def spki(self, certificate_der):
+        return x509.load_der_x509_certificate(certificate_der).public_key().public_bytes(
+            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+
+    def item(self, tbs, issuer_der, **fields):
+        return formats.write_item(issuer=formats.sha256(self.spki(issuer_der)), tbs=formats.sha256(tbs), request=os.urandom(32), **fields)
+
+    def test_policy_refuses_bytes_of_another_issuer(self):
+        request = self.request()
+        statement = formats.statement([formats.request_digest(request)])
+        answer = self.policy.Permit(self.policy_messages.PermitRequest(
+            statement=statement, statement_signature=sign_statement(statement),
+            items=[self.policy_messages.PermitItem(certificate=self.policy_messages.CertificateItem(
+                request=request, issuer_id=self.other_issuer().issuer_id, tbs=self.tbs()))]), timeout=10)
+        self.assertEqual(answer.items[0].verdict, self.common.OUTCOME_FAIL)
+        self.assertTrue(any(r.rule.startswith("issuer.") for r in answer.items[0].rules if r.outcome == self.common.OUTCOME_FAIL),
+                        answer.items[0].rules)
+
+    # ---- a compromised policy: what the signer still refuses ----
+
+    def test_true_permit_for_another_issuers_key(self):
+        tbs = self.tbs()
+        self.assert_refused(lambda: self.sign(self.forged_permit(self.item(tbs, self.other_issuer().certificate_der)), tbs), "tbs.algorithm.key")
+
+    def test_true_permit_for_a_key_the_signer_does_not_hold(self):
+        tbs = self.tbs()
+        item = formats.write_item(issuer=os.urandom(32), tbs=formats.sha256(tbs), request=os.urandom(32))
+        self.assert_refused(lambda: self.sign(self.forged_permit(item), tbs), "key.unknown")
+
+    def test_true_permit_past_its_expiry_or_living_too_long(self):
+        tbs = self.tbs()
+        for life, rule in ((-10, "permit.expired"), (3600, "permit.")):
+            permit = self.forged_permit(self.item(tbs, self.certificate.chain_der[0]), life)
+            self.assert_refused(lambda permit=permit: self.sign(permit, tbs), rule)
+
     def crl_permit(self, tbs_sha256):
         now = int(time.time())
         item = self.policy_messages.PermitItem(crl=self.policy_messages.CrlItem(
@@ -226,6 +287,25 @@ class Attack(unittest.TestCase):
         tbs = self.tbs()
         permit = self.permit(tbs)
         self.assert_refused(lambda: self.sign_crl(permit, tbs), "purpose")
+
+    # ---- who holds a key of the CA asks for a certificate for it ----
+
+    def test_the_issuers_own_key_with_proof_of_possession_is_refused(self):
+        good = x509.load_der_x509_csr(self.csr)
+        mine = good.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+        issuers = self.spki(self.certificate.chain_der[0])
+        self.assertEqual(len(mine), len(issuers))
+        info = good.tbs_certrequest_bytes.replace(mine, issuers)
+        signature = token_sign("ca", self.certificate.issuer_id, info)
+        algorithm = bytes.fromhex("300a06082a8648ce3d040302")
+        csr = formats.der(0x30, info + algorithm + formats.der(0x03, b"\0" + signature))
+        self.assertTrue(x509.load_der_x509_csr(csr).is_signature_valid)
+        before = stack.sql("SELECT count(*) FROM ca.certificate")
+        with self.assertRaises(grpc.RpcError) as caught:
+            self.registration.Enroll(self.reg_messages.EnrollRequest(profile="web", pkcs10=csr, idempotency_key=str(uuid.uuid4())), timeout=15)
+        self.assertEqual(error_detail(caught.exception).rule, "key.own")
+        self.assertIsNotNone(stack.log_has("refusal", rule="key.own"))
+        self.assertEqual(stack.sql("SELECT count(*) FROM ca.certificate"), before)
 
     # ---- a ca that invents evidence ----
 

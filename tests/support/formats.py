@@ -42,6 +42,17 @@ def read_item(item):
     return out
 
 
+def write_item(**fields):
+    """A permit item; missing fields are those of an allowed certificate."""
+    f = {"purpose": 1, "verdict": 2, "rules": bytes(32), "shard": 0, "number": 0, "this_update": 0, **fields}
+    return (b"chancery/permit-item/v1\n" + bytes([f["purpose"], f["verdict"]]) + f["issuer"] + f["tbs"] + f["request"] + f["rules"]
+            + struct.pack(">IQq", f["shard"], f["number"], f["this_update"]))
+
+
+def write_permit(items, bundle, life=60):
+    return b"chancery/permit/v1\n" + bundle + struct.pack(">qI", int(time.time()) + life, len(items)) + tree_root(items)
+
+
 def tree_root(items):
     if len(items) == 1:
         return sha256(b"\0" + items[0])
@@ -49,3 +60,29 @@ def tree_root(items):
     while k * 2 < len(items):
         k *= 2
     return sha256(b"\1" + tree_root(items[:k]) + tree_root(items[k:]))
+
+
+def der(tag, *content):
+    """One DER value."""
+    body = b"".join(content)
+    size = len(body)
+    length = bytes([size]) if size < 128 else bytes([0x80 | (size.bit_length() + 7) // 8]) + size.to_bytes((size.bit_length() + 7) // 8, "big")
+    return bytes([tag]) + length + body
+
+
+def rsa_csr(n, e, host, private=None):
+    """PKCS#10 for an RSA key of any numbers, signed sha256WithRSAEncryption with the private exponent (default: e itself, which is
+    right for e = 1)."""
+    integer = lambda v: der(0x02, v.to_bytes(v.bit_length() // 8 + 1, "big"))
+    oid = lambda text: der(0x06, bytes.fromhex(text))
+    key = der(0x30, integer(n), integer(e))
+    spki = der(0x30, der(0x30, oid("2a864886f70d010101"), der(0x05)), der(0x03, b"\0" + key))
+    name = der(0x30, der(0x31, der(0x30, oid("550403"), der(0x0C, host.encode()))))
+    san = der(0x30, oid("551d11"), der(0x04, der(0x30, der(0x82, host.encode()))))
+    attributes = der(0xA0, der(0x30, oid("2a864886f70d01090e"), der(0x31, der(0x30, san))))
+    info = der(0x30, der(0x02, b"\0"), name, spki, attributes)
+    digest_info = bytes.fromhex("3031300d060960864801650304020105000420") + sha256(info)
+    size = (n.bit_length() + 7) // 8
+    padded = b"\0\1" + b"\xff" * (size - 3 - len(digest_info)) + b"\0" + digest_info
+    signature = pow(int.from_bytes(padded, "big"), e if private is None else private, n).to_bytes(size, "big")
+    return der(0x30, info, der(0x30, oid("2a864886f70d01010b"), der(0x05)), der(0x03, b"\0" + signature))
