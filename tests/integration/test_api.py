@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
 import formats
-from stack import Stack, error_detail, make_csr
+from stack import SOURCE, Stack, error_detail, make_csr, stubs
 
 stack = None
 
@@ -96,6 +96,19 @@ class Api(unittest.TestCase):
         got = self.registration.GetCertificate(self.messages.GetCertificateRequest(
             issuer_id=answer.certificate.issuer_id, serial=answer.certificate.serial), timeout=10)
         self.assertEqual((got.certificate.status, got.certificate.revocation_reason), ("revoked", "keyCompromise"))
+
+    def test_the_python_client_enrols_and_revokes(self):
+        with tempfile.NamedTemporaryFile("w", suffix=".csr") as csr:
+            der = make_csr("python.example.test")[1]
+            csr.write(x509.load_der_x509_csr(der).public_bytes(serialization.Encoding.PEM).decode())
+            csr.flush()
+            done = subprocess.run(["/usr/bin/python3", "-B", os.path.join(SOURCE, "tests", "interop", "python_client.py"),
+                                   stack.identity_dir("operator"), f"localhost:{stack.port('registration')}", csr.name],
+                                  env=dict(os.environ, PYTHONPATH=stubs()), capture_output=True, text=True, timeout=30)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        certificate = x509.load_pem_x509_certificate(done.stdout.encode())
+        shown = stack.cli_json("cert", "show", f"{certificate.serial_number:032x}")
+        self.assertEqual(shown["status"], "revoked")
 
     def test_batch_answers_per_item(self):
         items = []

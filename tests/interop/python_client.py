@@ -1,7 +1,6 @@
 #!/usr/bin/python3
 """Enrols the request CSR.pem, prints the certificate, revokes it. Usage: python_client.py IDENTITY-DIR HOST:PORT CSR.pem"""
-import base64, pathlib, ssl, sys
-import grpc
+import base64, pathlib, ssl, sys, grpc
 from chancery.registration.v1 import registration_pb2 as pb, registration_pb2_grpc as api
 
 identity, target, csr = pathlib.Path(sys.argv[1]), sys.argv[2], pathlib.Path(sys.argv[3])
