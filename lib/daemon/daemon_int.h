@@ -55,6 +55,16 @@ struct daemon_refusal {
     char service[96], method[48], caller[DAEMON_URI_MAX];
 };
 
+#define DAEMON_CALLS_MAX 48         /* methods of one process: three times what any has */
+#define DAEMON_CALLS_MS (60 * 1000) /* between two lines of counts */
+
+/* Finished calls of one method since the last line. */
+struct daemon_calls {
+    const char *service, *method;
+    uint64_t n, errors, unavailable;
+    int64_t sum_us, max_us;
+};
+
 struct daemon {
     struct conf_doc *doc;
     char process[32];
@@ -95,6 +105,9 @@ struct daemon {
     size_t refusals_head, refusals_n;
     uint64_t refusals_lost, junk;
     int64_t junk_since_s, junk_next_ms;
+
+    struct daemon_calls calls[DAEMON_CALLS_MAX];
+    size_t n_calls;
 };
 
 /* trust.c */
@@ -125,6 +138,12 @@ enum chancery_err daemon_refusals_init(struct daemon *d) MUST_CHECK;
 void daemon_refused(void *d, const char *service, const char *method, const char *caller,
                     enum chancery_err why);
 void daemon_refusals_flush(void *d);
+
+/* metrics.c: rpc_done_fn; what was counted since the last take; the task that logs it. */
+void daemon_calls_done(void *d, const char *service, const char *method, enum chancery_err err,
+                       int64_t duration_us);
+size_t daemon_calls_take(struct daemon *d, struct daemon_calls out[DAEMON_CALLS_MAX]);
+void daemon_calls_log(void *d);
 
 /* start.c: `fn` is called with `ctx` by daemon_free, last added first. */
 enum chancery_err daemon_own(struct daemon *d, daemon_task_fn *fn, void *ctx) MUST_CHECK;

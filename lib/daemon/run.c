@@ -50,6 +50,7 @@ static void finish(struct daemon *d)
     rpc_server_set_ready(d->server, false);
     rpc_server_stop(d->server);
     daemon_tasks_stop(d);
+    daemon_calls_log(d);
     daemon_refusals_flush(d);
     audit_stop(d);
     daemon_stop_hooks(d);

@@ -116,6 +116,7 @@ static enum chancery_err make_server(struct daemon *d, struct diag *diag)
                                 .grace_ms = (unsigned)grace,
                                 .message_max = (size_t)16 << 20,
                                 .on_refused = daemon_refused,
+                                .on_done = daemon_calls_done,
                                 .hook_ctx = d};
     return rpc_server_new(&o, &d->server, diag);
 }
@@ -137,6 +138,7 @@ static enum chancery_err start(struct daemon *d, const char *config, struct diag
     TRY(daemon_peers_open(d, diag));
     TRY(make_server(d, diag));
     TRY(daemon_every(d, "readiness", DAEMON_READY_MS, daemon_ready_step, d));
+    TRY(daemon_every(d, "metrics", DAEMON_CALLS_MS, daemon_calls_log, d));
     return daemon_every(d, "refusals", 1000, daemon_refusals_flush, d);
 }
 

@@ -11,7 +11,7 @@
 
 #include "chancery/audit/v1/audit.pb-c.h"
 #include "conf/conf.h"
-#include "daemon/daemon.h"
+#include "daemon/daemon_int.h"
 #include "os/os.h"
 #include "test_identity.h"
 #include "test_trust.h"
@@ -357,6 +357,18 @@ static void process_runs_audits_and_stops(void **state)
         assert_true(os_mono_ms() < until);
     }
     assert_string_equal(t.callers[t.n - 1], "spiffe://" TD "/user/eve");
+    uint64_t counted = 0; /* a call is counted after its answer has left */
+    for (int64_t until = os_mono_ms() + 10000; counted < 3;) {
+        struct daemon_calls rows[DAEMON_CALLS_MAX];
+        size_t n = daemon_calls_take(t.d, rows);
+        for (size_t i = 0; i < n; i++) {
+            assert_string_equal(rows[i].method, "Append");
+            assert_true(rows[i].errors == rows[i].n && rows[i].unavailable == 0);
+            counted += rows[i].n;
+        }
+        assert_true(os_mono_ms() < until);
+    }
+    assert_int_equal(counted, 3);
     pthread_mutex_lock(&t.lock);
     t.check = CH_DB;
     pthread_mutex_unlock(&t.lock);
