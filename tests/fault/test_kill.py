@@ -170,7 +170,7 @@ class Kill(unittest.TestCase):
         self.run_kills(KILLS, [])
 
     def test_two_ca(self):
-        self.run_kills(2 * len(POINTS) if KILLS >= 100 else max(KILLS // 2, 4), ["--ca-instances", "2"])
+        self.run_kills(max(KILLS // 2, 2 * len(POINTS)) if KILLS >= 100 else max(KILLS // 2, 4), ["--ca-instances", "2"])
 
     # ---- races that kills at random do not reach ----
 
