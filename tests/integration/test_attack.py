@@ -288,6 +288,23 @@ class Attack(unittest.TestCase):
         permit = self.permit(tbs)
         self.assert_refused(lambda: self.sign_crl(permit, tbs), "purpose")
 
+    # ---- a compromised registration: its statements are true, policy still judges the bytes ----
+
+    def test_stated_names_outside_the_profile_are_refused(self):
+        foreign = "attack.example.tesx"
+        self.assertEqual(len(foreign), len(self.host))
+        tbs = self.tbs().replace(self.host.encode(), foreign.encode())
+        granted = self.permit(tbs, request=self.request(foreign)).items[0]
+        self.assertEqual(granted.verdict, self.common.OUTCOME_FAIL)
+        self.assertIn("san.dns.allowed", [r.rule for r in granted.rules if r.outcome == self.common.OUTCOME_FAIL])
+
+    def test_stated_caller_outside_the_profile_is_refused(self):
+        request = self.request()
+        request.requester = request.evidence.caller = "spiffe://chancery.test/chancery/registration"
+        granted = self.permit(self.tbs(), request=request).items[0]
+        self.assertEqual(granted.verdict, self.common.OUTCOME_FAIL)
+        self.assertTrue(any("caller" in r.rule for r in granted.rules if r.outcome == self.common.OUTCOME_FAIL), granted.rules)
+
     # ---- who holds a key of the CA asks for a certificate for it ----
 
     def test_the_issuers_own_key_with_proof_of_possession_is_refused(self):
@@ -336,6 +353,86 @@ class Attack(unittest.TestCase):
             with self.assertRaises(grpc.RpcError) as caught:
                 signer.SignBatch(messages.SignBatchRequest(), timeout=10)
             self.assertEqual(caught.exception.code().name, "PERMISSION_DENIED", identity)
+
+
+class Administrator(unittest.TestCase):
+    """Who owns the database takes a revocation back (I6): the log says otherwise, and wins."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.messages, cls.registration = stack.stub("registration", identity=USER)
+        cls.revoked, cls.other = cls.enrol("gone.example.test"), cls.enrol("other.example.test")
+        cls.registration.Revoke(cls.messages.RevokeRequest(issuer_id=cls.revoked.issuer_id, serial=cls.revoked.serial,
+                                                           reason="keyCompromise"), timeout=10)
+
+    @classmethod
+    def enrol(cls, host):
+        return cls.registration.Enroll(cls.messages.EnrollRequest(
+            profile="web", pkcs10=make_csr(host)[1], idempotency_key=str(uuid.uuid4())), timeout=20).certificate
+
+    def ocsp(self, certificate):
+        """openssl's word for the answer: good, revoked, trylater ... A nonce keeps caches out of it."""
+        with tempfile.TemporaryDirectory() as d:
+            for name, der in (("leaf", certificate.der), ("issuer", certificate.chain_der[0])):
+                subprocess.run(["openssl", "x509", "-inform", "DER", "-out", os.path.join(d, name)], input=der, check=True)
+            done = subprocess.run(["openssl", "ocsp", "-issuer", os.path.join(d, "issuer"), "-cert", os.path.join(d, "leaf"), "-noverify",
+                                   "-url", f"http://127.0.0.1:{stack.http_port()}/ocsp"], capture_output=True, text=True, timeout=20)
+        found = re.search(r"leaf: (\w+)|Responder Error: (\w+)", done.stdout + done.stderr)
+        self.assertIsNotNone(found, done.stdout + done.stderr)
+        return found.group(1) or found.group(2)
+
+    def behind_the_trigger(self, statement):
+        stack.sql(f"ALTER TABLE revocation.status DISABLE TRIGGER append_only; {statement}; "
+                  "ALTER TABLE revocation.status ENABLE TRIGGER append_only")
+
+    def where(self):
+        return f"issuer_id = '{self.revoked.issuer_id}' AND serial = '\\x{self.revoked.serial.hex()}'"
+
+    def await_ocsp(self, certificate, want, seconds=15):
+        until = time.monotonic() + seconds
+        while (got := self.ocsp(certificate)) != want:
+            self.assertLess(time.monotonic(), until, f"OCSP says {got}, not {want}")
+            time.sleep(0.2)
+
+    def await_remembered(self):
+        """The revocation is in the process's own memory of the log, and that was read by a fresh start: from now on, a missing
+        row is one that vanished, not one that was never stored."""
+        journal = os.path.join(stack.config_value("revocation", "state_dir"), "logged-revocations")
+        until = time.monotonic() + 15
+        while True:
+            with open(journal, "rb") as f:
+                if self.revoked.serial in f.read():
+                    break
+            self.assertLess(time.monotonic(), until, "the revocation is not remembered")
+            time.sleep(0.1)
+        stack.sv("restart", "revocation")
+        stack.wait_ready()
+        self.await_ocsp(self.revoked, "revoked")
+        self.await_ocsp(self.other, "good")
+
+    def test_deleted_row_comes_back_and_is_an_alarm(self):
+        self.await_remembered()
+        before = len([1 for _, leaf in stack.log_entries() if leaf["action"] == "revocation.alarm"])
+        self.behind_the_trigger(f"DELETE FROM revocation.status WHERE {self.where()}")
+        self.assertIsNotNone(stack.log_has("revocation.alarm", seconds=15, serial=self.revoked.serial.hex(), what="missing: stored again from the log"))
+        self.assertEqual(len([1 for _, leaf in stack.log_entries() if leaf["action"] == "revocation.alarm"]), before + 1)
+        self.assertEqual(stack.sql(f"SELECT reason FROM revocation.status WHERE {self.where()}"), [["1"]])
+        self.await_ocsp(self.revoked, "revoked")
+        self.await_ocsp(self.other, "good")
+
+    def test_weakened_row_stops_good_until_it_is_right_again(self):
+        self.await_ocsp(self.other, "good")
+        self.behind_the_trigger(f"UPDATE revocation.status SET reason = 4, revoked_at_s = revoked_at_s + 3600 WHERE {self.where()}")
+        self.assertIsNotNone(stack.log_has("revocation.alarm", seconds=15, serial=self.revoked.serial.hex(), what="weakened: differs from the log"))
+        self.await_ocsp(self.other, "trylater")
+        self.behind_the_trigger(f"UPDATE revocation.status SET reason = 1, revoked_at_s = revoked_at_s - 3600 WHERE {self.where()}")
+        self.await_ocsp(self.other, "good")
+        self.await_ocsp(self.revoked, "revoked")
+
+    def test_roles_cannot_do_it(self):
+        with self.assertRaises(subprocess.CalledProcessError) as caught:
+            stack.sql(f"DELETE FROM revocation.status WHERE {self.where()}")
+        self.assertIn("append-only", caught.exception.stderr)
 
 
 if __name__ == "__main__":
