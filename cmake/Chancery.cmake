@@ -54,9 +54,10 @@ if(CCACHE)
 endif()
 
 # Parts of a build that tools/check wants alone: all installed programs, the tests that run under the thread
-# sanitizer, the fuzz targets.
+# sanitizer or need kill points, the fuzz targets.
 add_custom_target(programs)
 add_custom_target(tsan_tests)
+add_custom_target(fault_tests)
 add_custom_target(fuzz_targets)
 
 function(chancery_library name)
@@ -102,9 +103,11 @@ function(chancery_test name)
     endif()
     set_tests_properties(${name} PROPERTIES TIMEOUT ${A_TIMEOUT} LABELS "${A_LABELS}"
         ENVIRONMENT "${A_ENV}")
-    if("tsan" IN_LIST A_LABELS)
-        add_dependencies(tsan_tests ${name})
-    endif()
+    foreach(kind tsan fault)
+        if("${kind}" IN_LIST A_LABELS)
+            add_dependencies(${kind}_tests ${name})
+        endif()
+    endforeach()
 endfunction()
 
 # A fuzz target: libFuzzer entry in SOURCES, seeds in tests/fuzz/corpus/<name>/ when there are any.
