@@ -19,7 +19,7 @@
 #include "db/db.h"
 #include "os/os.h"
 
-enum { START_MS = 60000 };
+enum { START_MS = 60000, ARGS_MAX = 24 };
 
 static void fail(const char *what)
 {
@@ -74,10 +74,15 @@ static pid_t spawn(const struct test_postgres *pg, const char *const *argv)
         fail("fork");
     }
     if (pid == 0) {
+        /* The whole path: PostgreSQL looks for its own folder by argv[0], which need not be in PATH. */
         char path[512];
+        const char *args[ARGS_MAX + 1] = {path};
         (void)snprintf(path, sizeof path, "%s/%s", pg->bin, argv[0]);
+        for (size_t i = 1; i < ARGS_MAX && argv[i] != NULL; i++) {
+            args[i] = argv[i];
+        }
         enter_child(pg);
-        (void)execv(path, (char *const *)(uintptr_t)argv);
+        (void)execv(path, (char *const *)(uintptr_t)args);
         _exit(97);
     }
     return pid;
