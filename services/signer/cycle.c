@@ -7,11 +7,12 @@
 #include "log/log.h"
 #include "os/os.h"
 
-#define CYCLE_TIME_MIN_MS 50       /* less is left: not worth burning a permit item */
-#define CYCLE_INTENT_WAIT_MS 3000  /* spans a restart of audit; whoever waits behind is told then  \
-                                    */
-#define CYCLE_SIGN_WAIT_MS 5000    /* spans a recovery of the token */
-#define CYCLE_RESULT_WAIT_MS 15000 /* a RESULT is owed even when the caller has gone */
+#define CYCLE_TIME_MIN_MS 50      /* less is left: not worth burning a permit item */
+#define CYCLE_INTENT_WAIT_MS 3000 /* spans a restart of audit */
+#define CYCLE_SIGN_WAIT_MS 5000   /* spans a recovery of the token */
+/* A RESULT is owed even when the caller has gone, and is worth more of its time than an INTENT:
+ * without it a good signature is thrown away and counts as unknown. */
+#define CYCLE_RESULT_WAIT_MS 5000
 #define CYCLE_FIELDS_MAX 8
 
 /* An entry with room for its fields. */
