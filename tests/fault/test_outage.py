@@ -139,6 +139,36 @@ class Outage(unittest.TestCase):
         codes = self.outage_and_calls("audit", {"UNAVAILABLE"})
         self.assertEqual(codes["Revoke"], "UNAVAILABLE", codes)
 
+    def test_audit_before_result(self):
+        """The log goes while the HSM signs: the signature is thrown away and counts as unknown, the client hears in time."""
+        before = self.events("signer", "signer.result_not_logged")
+        with Load(self.stack, threads=4) as load:
+            self.assertIsNotNone(load.wait_for_each(60), f"no load: {load.failures}")
+            self.signer_control("hang")
+            try:
+                time.sleep(1)  # whatever had its INTENT is in C_Sign now; the watchdog gives it 5 s
+                self.stack.sv("down", "audit")
+                self.stack.kill("audit")
+                self.stop("audit")
+                load.forget_failures()
+            finally:
+                self.signer_control("none")
+            try:
+                until = time.monotonic() + 20
+                while self.events("signer", "signer.result_not_logged") == before and time.monotonic() < until:
+                    time.sleep(0.05)
+                self.assertTrue(load.wait_for_failure("UNAVAILABLE", NOTICE_S), f"{load.failures}")
+            finally:
+                self.stack.sv("up", "audit")
+            self.wait_answer("audit")
+            resumed = load.wait_for_each(30)
+        self.assertGreater(self.events("signer", "signer.result_not_logged"), before, "no RESULT was waiting: nothing is tested")
+        self.verdict("audit before a RESULT", load, resumed)
+
+    def signer_control(self, text):
+        with open(self.stack.path("p11proxy", "signer.control"), "w", encoding="ascii") as f:
+            f.write(text + "\n")
+
     def test_signer(self):
         self.outage_and_calls("signer", {"UNAVAILABLE", "INVALID_ARGUMENT", "NOT_FOUND", "FAILED_PRECONDITION"})
 
