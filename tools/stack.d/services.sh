@@ -106,8 +106,22 @@ runsvdir_pid() {
     if tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -qF "runsvdir -P $DIR/service "; then echo "$pid"; fi
 }
 
+# A port that somebody else serves would only show as processes that never come up.
+ports_free() {
+    local p i
+    for p in $PROCESSES http; do
+        for i in $(instances "$p"); do
+            # Connecting is the test: in a subshell, so that the connection ends with it.
+            if (: >"/dev/tcp/127.0.0.1/$(port "$p" "$i")") 2>/dev/null; then
+                die "port $(port "$p" "$i") ($p) is in use: end what uses it, or make the state with other ports (--port-base, \$CHANCERY_PORT_BASE)"
+            fi
+        done
+    done
+}
+
 services_start() {
     [ -z "$(runsvdir_pid)" ] || return 0
+    ports_free
     # The supervisor keeps neither our lock nor our terminal; sanitizer options pass through for tests.
     env -i PATH=/usr/bin:/bin:/usr/sbin:/sbin LC_ALL=C ${ASAN_OPTIONS+ASAN_OPTIONS="$ASAN_OPTIONS"} \
         ${UBSAN_OPTIONS+UBSAN_OPTIONS="$UBSAN_OPTIONS"} ${TSAN_OPTIONS+TSAN_OPTIONS="$TSAN_OPTIONS"} \
