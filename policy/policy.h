@@ -1,8 +1,9 @@
-/* The policy engine: a pure library. Facts in, verdict out; no I/O but loading a bundle folder, no clock.
+/* The policy engine: a pure library. Facts in, verdict out; no I/O but loading a bundle folder, no
+ * clock.
  *
- * A bundle is a folder of YAML files (bundle.yaml, profiles/<name>.yaml); compiled once, immutable, shared between
- * threads. Its hash covers every file's path and content. The TBS reader in tbs.c is the judge's own: no
- * code is shared with the writer in lib/x509. */
+ * A bundle is a folder of YAML files (bundle.yaml, profiles/<name>.yaml); compiled once, immutable,
+ * shared between threads. Its hash covers every file's path and content. The TBS reader in tbs.c is
+ * the judge's own: no code is shared with the writer in lib/x509. */
 #ifndef CHANCERY_POLICY_POLICY_H
 #define CHANCERY_POLICY_POLICY_H
 
@@ -13,42 +14,42 @@
 
 struct policy_bundle;
 
-/* policy_bundle_load reads and compiles a bundle folder: bundle.yaml, profiles/NAME.yaml, README.md; any
- * other file is refused. Errors carry file:line:column and a suggestion. */
+/* policy_bundle_load reads and compiles a bundle folder: bundle.yaml, profiles/NAME.yaml,
+ * README.md; any other file is refused. Errors carry file:line:column and a suggestion. */
 enum chancery_err policy_bundle_load(const char *dir, struct policy_bundle **out,
                                      struct diag *diag) MUST_CHECK;
 void policy_bundle_free(struct policy_bundle *b);
-/* policy_bundle_hash: SHA-256 over chancery/bundle/v1 (docs/ISSUANCE.md): each file's path and SHA-256. */
+/* policy_bundle_hash: SHA-256 over chancery/bundle/v1 (docs/ISSUANCE.md): each file's path and
+ * SHA-256. */
 const uint8_t *policy_bundle_hash(const struct policy_bundle *b);
 /* Forbidden in every product TBS whatever the bundle says: names in the service trust domain. */
-enum chancery_err policy_bundle_set_trust_domain(struct policy_bundle *b, const char *domain) MUST_CHECK;
+enum chancery_err policy_bundle_set_trust_domain(struct policy_bundle *b,
+                                                 const char *domain) MUST_CHECK;
 
 /* ---- profiles, as ca needs them to build ---- */
 
 /* Shape of a TBS that the judge accepts, so of what a writer has to write:
  *   serial      16 random octets, first one 01..7f
- *   validity    not_before = now - backdate_s; not_after <= now + validity_s, or, when the request asks
- *               for a life, min(that, validity_max_s); never past the issuer's own end
- *   subject     the rows of `subject` in order, single-valued. A row with a fixed value takes it; the n-th
- *               row of a type that is copied takes the request's n-th value of that type, and is left out
- *               when there is none and it is not required. cn_from_first_dns: a copied CN that the request
- *               lacks is the first DNS name (sorted order) of at most 64 octets. String types:
- *               PrintableString for C, serialNumber and dnQualifier, IA5String for DC and emailAddress,
- *               UTF8String else.
- *   extensions  any order, exactly these: keyUsage (critical) unless key_usage is 0; basicConstraints
- *               (critical) always, empty when not a CA; extendedKeyUsage, certificatePolicies unless
- *               empty; subjectKeyIdentifier (RFC 7093 method 1); authorityKeyIdentifier (key id);
- *               subjectAltName with the request's names in their order unless there are none, critical
- *               when the subject is empty; cRLDistributionPoints, authorityInfoAccess (OCSP before
- *               caIssuers) and id-pkix-ocsp-nocheck as the template says. */
+ *   validity    not_before = now - backdate_s; not_after <= now + validity_s, or, when the request
+ * asks for a life, min(that, validity_max_s); never past the issuer's own end subject     the rows
+ * of `subject` in order, single-valued. A row with a fixed value takes it; the n-th row of a type
+ * that is copied takes the request's n-th value of that type, and is left out when there is none
+ * and it is not required. cn_from_first_dns: a copied CN that the request lacks is the first DNS
+ * name (sorted order) of at most 64 octets. String types: PrintableString for C, serialNumber and
+ * dnQualifier, IA5String for DC and emailAddress, UTF8String else. extensions  any order, exactly
+ * these: keyUsage (critical) unless key_usage is 0; basicConstraints (critical) always, empty when
+ * not a CA; extendedKeyUsage, certificatePolicies unless empty; subjectKeyIdentifier (RFC 7093
+ * method 1); authorityKeyIdentifier (key id); subjectAltName with the request's names in their
+ * order unless there are none, critical when the subject is empty; cRLDistributionPoints,
+ * authorityInfoAccess (OCSP before caIssuers) and id-pkix-ocsp-nocheck as the template says. */
 struct policy_profile;
 size_t policy_profile_count(const struct policy_bundle *b);
 const struct policy_profile *policy_profile_at(const struct policy_bundle *b, size_t i);
 const struct policy_profile *policy_profile_find(const struct policy_bundle *b, struct slice name);
 
 struct policy_template_rdn {
-    struct slice oid;            /* attribute type, content octets */
-    struct slice fixed;          /* UTF-8 value when the bundle fixes it, else empty: copied */
+    struct slice oid;   /* attribute type, content octets */
+    struct slice fixed; /* UTF-8 value when the bundle fixes it, else empty: copied */
     bool required;
     bool from_request;
 };
@@ -56,23 +57,24 @@ struct policy_template_rdn {
 struct policy_template {
     const char *name;
     const char *issuer_id;
-    int64_t validity_s, backdate_s;        /* life unless the request asks for another */
-    int64_t validity_max_s;                /* most that a request may ask for */
-    const struct policy_template_rdn *subject; /* in order; RDNs of the request not listed are dropped
-                                                  only if drop_unlisted, else refused by the judge */
+    int64_t validity_s, backdate_s; /* life unless the request asks for another */
+    int64_t validity_max_s;         /* most that a request may ask for */
+    const struct policy_template_rdn
+        *subject; /* in order; RDNs of the request not listed are dropped
+                     only if drop_unlisted, else refused by the judge */
     size_t n_subject;
     bool drop_unlisted;
-    bool cn_from_first_dns;                /* when the request has no CN and the profile wants one */
-    unsigned key_usage;                    /* bits as x509_ext_key_usage; 0: no extension */
-    unsigned key_usage_rsa_extra;          /* bits added for RSA keys (keyEncipherment) */
-    const struct slice *eku;               /* OID content octets */
+    bool cn_from_first_dns;       /* when the request has no CN and the profile wants one */
+    unsigned key_usage;           /* bits as x509_ext_key_usage; 0: no extension */
+    unsigned key_usage_rsa_extra; /* bits added for RSA keys (keyEncipherment) */
+    const struct slice *eku;      /* OID content octets */
     size_t n_eku;
     const struct slice *policies;
     size_t n_policies;
     bool is_ca;
-    int path_len;                          /* -1: none */
+    int path_len; /* -1: none */
     bool ocsp_nocheck;
-    bool cdp, aia_ocsp, aia_ca;            /* write the pointer extensions */
+    bool cdp, aia_ocsp, aia_ca; /* write the pointer extensions */
 };
 const struct policy_template *policy_profile_template(const struct policy_profile *p);
 
@@ -80,17 +82,17 @@ const struct policy_template *policy_profile_template(const struct policy_profil
 
 enum policy_outcome { POLICY_NONE = 0, POLICY_FAIL = 1, POLICY_PASS = 2, POLICY_NA = 3 };
 struct policy_rule {
-    const char *rule;            /* stable id; static */
+    const char *rule; /* stable id; static */
     enum policy_outcome outcome;
     const char *field;
     char observed[96];
     char required[96];
-    char source[64];             /* "profiles/web.yaml:12" */
+    char source[64]; /* "profiles/web.yaml:12" */
 };
 struct policy_issuer {
     const char *issuer_id;
-    struct slice subject;        /* Name DER that the TBS must name as issuer */
-    struct slice ski;            /* key id that the AKI must hold */
+    struct slice subject; /* Name DER that the TBS must name as issuer */
+    struct slice ski;     /* key id that the AKI must hold */
     uint8_t spki_sha256[32];
     enum crypto_key_type key_type;
     int64_t not_after_s;
@@ -99,20 +101,22 @@ struct policy_issuer {
 };
 struct policy_facts {
     const struct permit_request *request;
-    struct slice tbs;            /* final TBSCertificate; empty: judge the request alone (Evaluate) */
+    struct slice tbs; /* final TBSCertificate; empty: judge the request alone (Evaluate) */
     const struct policy_issuer *issuer;
     int64_t now_s;
-    const uint8_t (*own_keys)[32]; /* SPKI hashes that are never a subject's: this CA's other keys */
+    const uint8_t (
+        *own_keys)[32]; /* SPKI hashes that are never a subject's: this CA's other keys */
     size_t n_own_keys;
 };
 struct policy_verdict {
     enum policy_outcome verdict; /* POLICY_FAIL unless every applicable rule passed */
     size_t n;
     struct policy_rule rules[POLICY_RULES_MAX];
-    uint8_t rules_sha256[32];    /* for the permit item */
+    uint8_t rules_sha256[32]; /* for the permit item */
 };
 /* policy_judge_certificate evaluates every rule; never fails: what cannot be read is a failed rule.
- * Without TBS the rules over its bytes are "not applicable": such a verdict must never be permitted. */
+ * Without TBS the rules over its bytes are "not applicable": such a verdict must never be
+ * permitted. */
 void policy_judge_certificate(const struct policy_bundle *b, const struct policy_facts *f,
                               struct policy_verdict *out);
 

@@ -62,10 +62,12 @@ struct arena {
 /* arena_init prepares an arena that hands out at most `max` bytes (0: 64 MiB). */
 void arena_init(struct arena *a, size_t max);
 
-/* arena_alloc returns `size` zeroed bytes aligned to 16, NULL when the limit or memory is reached. */
+/* arena_alloc returns `size` zeroed bytes aligned to 16, NULL when the limit or memory is reached.
+ */
 void *arena_alloc(struct arena *a, size_t size);
 
-/* arena_copy returns a copy of `s` followed by a NUL byte (not counted), NULL when out of memory. */
+/* arena_copy returns a copy of `s` followed by a NUL byte (not counted), NULL when out of memory.
+ */
 uint8_t *arena_copy(struct arena *a, struct slice s);
 
 /* arena_str returns a NUL-terminated copy of `s`. The caller has checked that it holds no NUL. */
@@ -123,7 +125,8 @@ static inline struct slice buf_slice(const struct buf *b)
 void hex_encode(struct slice s, char *out);
 
 /* hex_decode reads exactly `hex` (even length, either case) into `out` of `cap` bytes. */
-enum chancery_err hex_decode(struct slice hex, uint8_t *out, size_t cap, size_t *out_len) MUST_CHECK;
+enum chancery_err hex_decode(struct slice hex, uint8_t *out, size_t cap,
+                             size_t *out_len) MUST_CHECK;
 
 /* base64_encode appends standard padded base64 (RFC 4648 4) without line breaks. */
 enum chancery_err base64_encode(struct slice s, struct buf *out) MUST_CHECK;

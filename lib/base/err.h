@@ -15,10 +15,10 @@
 
 enum chancery_err {
     CH_OK = 0,
-    CH_INVALID,         /* the caller's value breaks a rule (field and rule in diag) */
-    CH_MALFORMED,       /* bytes that do not parse */
-    CH_LIMIT,           /* larger, longer or more than a named limit */
-    CH_UNSUPPORTED,     /* well formed, not implemented or not enabled here */
+    CH_INVALID,     /* the caller's value breaks a rule (field and rule in diag) */
+    CH_MALFORMED,   /* bytes that do not parse */
+    CH_LIMIT,       /* larger, longer or more than a named limit */
+    CH_UNSUPPORTED, /* well formed, not implemented or not enabled here */
     CH_NOT_FOUND,
     CH_EXISTS,          /* same key, other content (idempotency, uniqueness) */
     CH_CONFLICT,        /* lost a race; retrying from the start may succeed */
@@ -30,15 +30,15 @@ enum chancery_err {
     CH_UNAVAILABLE,     /* a part that is needed is away; nothing happened; retry */
     CH_DEADLINE,
     CH_CANCELLED,
-    CH_UNKNOWN,         /* outcome not known: look up before retrying */
-    CH_INTEGRITY,       /* stored or received data contradicts itself: stop and page someone */
-    CH_CRYPTO,          /* signature or key check failed, or the crypto library refused */
-    CH_HSM,             /* PKCS#11 failed */
-    CH_DB,              /* database refused for a reason that retrying does not heal */
+    CH_UNKNOWN,   /* outcome not known: look up before retrying */
+    CH_INTEGRITY, /* stored or received data contradicts itself: stop and page someone */
+    CH_CRYPTO,    /* signature or key check failed, or the crypto library refused */
+    CH_HSM,       /* PKCS#11 failed */
+    CH_DB,        /* database refused for a reason that retrying does not heal */
     CH_IO,
     CH_NOMEM,
-    CH_END,             /* end of a stream or listing; not a failure */
-    CH_INTERNAL,        /* a bug; always logged */
+    CH_END,      /* end of a stream or listing; not a failure */
+    CH_INTERNAL, /* a bug; always logged */
     CH_ERR_COUNT
 };
 
@@ -50,10 +50,10 @@ enum chancery_err err_from_name(const char *name);
 
 /* Where and why something was refused. Fixed size: filling it cannot fail; text is cut to fit. */
 struct diag {
-    char field[96];      /* path of the offending field, "csr.subject.CN"; "" when none */
-    char rule[64];       /* stable rule id, "csr.signature", "rsa.modulus.even" */
-    char text[320];      /* one sentence: what is wrong and what to do */
-    char reference[64];  /* "RFC 5280 4.1.2.2"; "" when none */
+    char field[96];     /* path of the offending field, "csr.subject.CN"; "" when none */
+    char rule[64];      /* stable rule id, "csr.signature", "rsa.modulus.even" */
+    char text[320];     /* one sentence: what is wrong and what to do */
+    char reference[64]; /* "RFC 5280 4.1.2.2"; "" when none */
 };
 
 /* diag_set fills `d` (may be NULL) and returns `err`, so that `return diag_set(...)` reads well. */

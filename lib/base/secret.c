@@ -83,7 +83,8 @@ enum chancery_err secret_read_file(struct secret *s, const char *path, size_t ma
     struct stat st;
     enum chancery_err err = CH_OK;
     if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
-        err = diag_set(diag, CH_INVALID, "pin_file", "secret.regular", "%s is no regular file", path);
+        err =
+            diag_set(diag, CH_INVALID, "pin_file", "secret.regular", "%s is no regular file", path);
     } else if ((st.st_mode & 077) != 0) {
         err = diag_set(diag, CH_DENIED, "pin_file", "secret.mode",
                        "%s is open to group or others; chmod 0600 it", path);

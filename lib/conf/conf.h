@@ -1,10 +1,10 @@
 /* Strict YAML configuration: a typed tree with file, line and column on every error.
  *
  * Subset: block and flow mappings, sequences, scalars. Refused: anchors, aliases, tags, directives,
- * duplicate keys, several documents, empty plain values, NUL, invalid UTF-8, nesting deeper than 16, more than 200,000 nodes, files over
- * 4 MiB. Every key must be asked for: conf_finish reports those nobody took, with the nearest known
- * name as a suggestion. Nodes are owned by the document and immutable but for the "taken" mark, so a
- * document is read by one thread. */
+ * duplicate keys, several documents, empty plain values, NUL, invalid UTF-8, nesting deeper than
+ * 16, more than 200,000 nodes, files over 4 MiB. Every key must be asked for: conf_finish reports
+ * those nobody took, with the nearest known name as a suggestion. Nodes are owned by the document
+ * and immutable but for the "taken" mark, so a document is read by one thread. */
 #ifndef CHANCERY_CONF_CONF_H
 #define CHANCERY_CONF_CONF_H
 
@@ -29,16 +29,19 @@ unsigned conf_line(const struct conf_node *n);
 unsigned conf_column(const struct conf_node *n);
 const char *conf_file(const struct conf_node *n);
 
-/* conf_get returns the value of `key` in a map and marks it taken; NULL when absent or not a map. */
+/* conf_get returns the value of `key` in a map and marks it taken; NULL when absent or not a map.
+ */
 const struct conf_node *conf_get(const struct conf_node *map, const char *key);
-/* conf_count / conf_at / conf_key_at walk maps and lists in file order (walking a map marks taken). */
+/* conf_count / conf_at / conf_key_at walk maps and lists in file order (walking a map marks taken).
+ */
 size_t conf_count(const struct conf_node *n);
 const struct conf_node *conf_at(const struct conf_node *n, size_t i);
 const char *conf_key_at(const struct conf_node *map, size_t i);
 
-/* Typed readers. `key` missing: *out keeps its value (the default) unless `required`, then CH_INVALID.
- * Strings are borrowed from the document. Integers are decimal and must lie in [min, max]. Durations are
- * "90d", "12h", "5m", "30s" or combinations "1d12h"; result in seconds. Sizes: "64KiB", "4MiB", bytes. */
+/* Typed readers. `key` missing: *out keeps its value (the default) unless `required`, then
+ * CH_INVALID. Strings are borrowed from the document. Integers are decimal and must lie in [min,
+ * max]. Durations are "90d", "12h", "5m", "30s" or combinations "1d12h"; result in seconds. Sizes:
+ * "64KiB", "4MiB", bytes. */
 enum conf_need { CONF_OPTIONAL = 0, CONF_REQUIRED };
 enum chancery_err conf_string(const struct conf_node *map, const char *key, enum conf_need need,
                               const char **out, struct diag *diag) MUST_CHECK;
@@ -56,7 +59,8 @@ enum chancery_err conf_map(const struct conf_node *map, const char *key, enum co
 enum chancery_err conf_list(const struct conf_node *map, const char *key, enum conf_need need,
                             const struct conf_node **out, struct diag *diag) MUST_CHECK;
 /* conf_scalar returns the text of a scalar node (list items). CH_INVALID otherwise. */
-enum chancery_err conf_scalar(const struct conf_node *n, const char **out, struct diag *diag) MUST_CHECK;
+enum chancery_err conf_scalar(const struct conf_node *n, const char **out,
+                              struct diag *diag) MUST_CHECK;
 
 /* conf_error fills diag with the node's file:line:column and returns `err`. */
 enum chancery_err conf_error(const struct conf_node *n, enum chancery_err err, const char *rule,

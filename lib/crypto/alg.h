@@ -1,8 +1,8 @@
 /* The one table of algorithms, public keys, hashing and verification (OpenSSL underneath).
  *
- * A new algorithm is a row here and in hsm/'s mechanism table. struct crypto_public is immutable and may
- * be shared between threads. EC keys are built from the point directly: decoding a SubjectPublicKeyInfo
- * through OpenSSL's decoder costs ten times more (docs/BENCHMARKS.md). */
+ * A new algorithm is a row here and in hsm/'s mechanism table. struct crypto_public is immutable
+ * and may be shared between threads. EC keys are built from the point directly: decoding a
+ * SubjectPublicKeyInfo through OpenSSL's decoder costs ten times more (docs/BENCHMARKS.md). */
 #ifndef CHANCERY_CRYPTO_ALG_H
 #define CHANCERY_CRYPTO_ALG_H
 
@@ -34,9 +34,16 @@ enum crypto_alg {
     CRYPTO_ALG_ED25519,
 };
 
-enum crypto_hash { CRYPTO_HASH_NONE = 0, CRYPTO_HASH_SHA1, CRYPTO_HASH_SHA256, CRYPTO_HASH_SHA384, CRYPTO_HASH_SHA512 };
+enum crypto_hash {
+    CRYPTO_HASH_NONE = 0,
+    CRYPTO_HASH_SHA1,
+    CRYPTO_HASH_SHA256,
+    CRYPTO_HASH_SHA384,
+    CRYPTO_HASH_SHA512
+};
 
-/* crypto_key_type_name: "P-256", "RSA-3072", "Ed25519"; crypto_key_type_from_name the reverse (NONE). */
+/* crypto_key_type_name: "P-256", "RSA-3072", "Ed25519"; crypto_key_type_from_name the reverse
+ * (NONE). */
 const char *crypto_key_type_name(enum crypto_key_type t);
 enum crypto_key_type crypto_key_type_from_name(const char *name);
 
@@ -47,14 +54,16 @@ enum crypto_alg crypto_alg_from_name(const char *name);
 /* crypto_alg_fits says whether keys of type `t` sign with `a`. */
 bool crypto_alg_fits(enum crypto_alg a, enum crypto_key_type t);
 
-/* crypto_alg_default is the algorithm issuers with that key use: P-256 SHA-256, P-384 SHA-384 ... */
+/* crypto_alg_default is the algorithm issuers with that key use: P-256 SHA-256, P-384 SHA-384 ...
+ */
 enum crypto_alg crypto_alg_default(enum crypto_key_type t);
 
 /* crypto_alg_hash is the digest to sign (NONE for Ed25519: whole message). */
 enum crypto_hash crypto_alg_hash(enum crypto_alg a);
 
-/* crypto_alg_der is the complete AlgorithmIdentifier DER; crypto_alg_from_der accepts exactly those bytes
- * (RSA with NULL parameters only, as RFC 4055 5 demands of writers; also absent is refused). */
+/* crypto_alg_der is the complete AlgorithmIdentifier DER; crypto_alg_from_der accepts exactly those
+ * bytes (RSA with NULL parameters only, as RFC 4055 5 demands of writers; also absent is refused).
+ */
 struct slice crypto_alg_der(enum crypto_alg a);
 enum crypto_alg crypto_alg_from_der(struct slice der);
 
@@ -76,14 +85,15 @@ void crypto_hasher_free(struct crypto_hasher *c);
 
 struct crypto_public; /* reference counted */
 
-/* crypto_public_from_spki reads a SubjectPublicKeyInfo strictly (DER, known algorithm and curve, named
- * curve, uncompressed point on the curve; RSA: positive odd modulus 512..16384 bits, odd exponent > 1).
- * CH_MALFORMED, CH_UNSUPPORTED, CH_INVALID with rule ids "spki.*", "rsa.*", "ec.*". */
+/* crypto_public_from_spki reads a SubjectPublicKeyInfo strictly (DER, known algorithm and curve,
+ * named curve, uncompressed point on the curve; RSA: positive odd modulus 512..16384 bits, odd
+ * exponent > 1). CH_MALFORMED, CH_UNSUPPORTED, CH_INVALID with rule ids "spki.*", "rsa.*", "ec.*".
+ */
 enum chancery_err crypto_public_from_spki(struct slice spki, struct crypto_public **out,
                                           struct diag *diag) MUST_CHECK;
-/* crypto_public_from_certificate reads the key of one X.509 certificate (DER, nothing trailing) and judges the
- * key as crypto_public_from_spki does. For anchors that were pinned: nothing else of the certificate is judged.
- * CH_MALFORMED "certificate.form". */
+/* crypto_public_from_certificate reads the key of one X.509 certificate (DER, nothing trailing) and
+ * judges the key as crypto_public_from_spki does. For anchors that were pinned: nothing else of the
+ * certificate is judged. CH_MALFORMED "certificate.form". */
 enum chancery_err crypto_public_from_certificate(struct slice der, struct crypto_public **out,
                                                  struct diag *diag) MUST_CHECK;
 /* crypto_public_prepare is for a key that will verify many signatures: 150 KiB of tables make it
@@ -92,20 +102,21 @@ void crypto_public_prepare(struct crypto_public *k);
 struct crypto_public *crypto_public_ref(const struct crypto_public *k);
 void crypto_public_free(struct crypto_public *k);
 enum crypto_key_type crypto_public_type(const struct crypto_public *k);
-unsigned crypto_public_bits(const struct crypto_public *k);      /* modulus or field size */
-struct slice crypto_public_spki(const struct crypto_public *k);  /* canonical DER, owned by k */
+unsigned crypto_public_bits(const struct crypto_public *k);     /* modulus or field size */
+struct slice crypto_public_spki(const struct crypto_public *k); /* canonical DER, owned by k */
 const uint8_t *crypto_public_spki_sha256(const struct crypto_public *k);
 struct slice crypto_public_rsa_n(const struct crypto_public *k); /* big endian, empty if not RSA */
 struct slice crypto_public_rsa_e(const struct crypto_public *k);
-void *crypto_public_evp(const struct crypto_public *k);          /* EVP_PKEY *, borrowed */
+void *crypto_public_evp(const struct crypto_public *k); /* EVP_PKEY *, borrowed */
 
-/* crypto_verify_digest checks a signature over a digest (Ed25519: over the message). *out_valid is set
- * false first; CH_OK with false = wrong signature. */
+/* crypto_verify_digest checks a signature over a digest (Ed25519: over the message). *out_valid is
+ * set false first; CH_OK with false = wrong signature. */
 enum chancery_err crypto_verify_digest(const struct crypto_public *k, enum crypto_alg a,
                                        struct slice digest, struct slice signature, bool *out_valid,
                                        struct diag *diag) MUST_CHECK;
-enum chancery_err crypto_verify(const struct crypto_public *k, enum crypto_alg a, struct slice message,
-                                struct slice signature, bool *out_valid, struct diag *diag) MUST_CHECK;
+enum chancery_err crypto_verify(const struct crypto_public *k, enum crypto_alg a,
+                                struct slice message, struct slice signature, bool *out_valid,
+                                struct diag *diag) MUST_CHECK;
 
 /* crypto_ecdsa_raw_to_der turns PKCS#11's r||s into DER. */
 enum chancery_err crypto_ecdsa_raw_to_der(struct slice raw, struct buf *out) MUST_CHECK;

@@ -14,7 +14,7 @@ struct crypto_public {
     unsigned bits;
     EVP_PKEY *pkey;
     struct crypto_fixed *fixed; /* P-256 after crypto_public_prepare; else NULL */
-    struct slice rsa_n, rsa_e; /* into spki */
+    struct slice rsa_n, rsa_e;  /* into spki */
     uint8_t spki_sha256[32];
     size_t spki_len;
     uint8_t spki[];

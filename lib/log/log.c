@@ -8,7 +8,8 @@
 #include <unistd.h>
 
 #define LOG_LINE_MAX 4096
-#define LOG_TAIL 512 /* values are cut this far before the end, so that later short pairs still fit */
+#define LOG_TAIL                                                                                   \
+    512 /* values are cut this far before the end, so that later short pairs still fit */
 
 static char log_process[64] = "?";
 static char log_instance[64];
@@ -37,7 +38,8 @@ enum log_level log_level_from_name(const char *name)
     return (enum log_level)0;
 }
 
-/* Room for the closing brace and newline is always kept: a long value is cut, the line stays JSON. */
+/* Room for the closing brace and newline is always kept: a long value is cut, the line stays JSON.
+ */
 static void line_raw(struct line *l, const char *s, size_t n)
 {
     size_t room = sizeof l->text - 8 - l->len;

@@ -4,7 +4,8 @@
 
 #include "base/bytes.h"
 
-/* os_now_ns / os_now_s: wall clock (CLOCK_REALTIME). Only main loops call these; logic gets time. */
+/* os_now_ns / os_now_s: wall clock (CLOCK_REALTIME). Only main loops call these; logic gets time.
+ */
 int64_t os_now_ns(void);
 int64_t os_now_s(void);
 
@@ -17,7 +18,8 @@ void os_random(void *out, size_t len);
 /* os_harden: no core dumps, not ptrace-able, no new privileges. Call before secrets are read. */
 void os_harden(void);
 
-/* os_file_read appends the whole file to `out` (its max is the limit). CH_NOT_FOUND, CH_LIMIT, CH_IO. */
+/* os_file_read appends the whole file to `out` (its max is the limit). CH_NOT_FOUND, CH_LIMIT,
+ * CH_IO. */
 enum chancery_err os_file_read(const char *path, struct buf *out, struct diag *diag) MUST_CHECK;
 
 /* os_file_write_atomic replaces `path` with `content`: temporary file, fsync, rename, fsync of the
@@ -30,9 +32,9 @@ enum chancery_err os_mkdirs(const char *path, unsigned mode) MUST_CHECK;
 
 /* ---- kill points ----
  * OS_FAILPOINT("ca.reserved") does nothing in shipped binaries: the macro is empty and the name is
- * not in the file. Built with CHANCERY_FAILPOINTS it ends the process by SIGKILL when the file named
- * by the environment variable CHANCERY_FAILPOINT_FILE holds a line "<name>" or "<name> <nth>";
- * the file is removed first, so each arming kills once. */
+ * not in the file. Built with CHANCERY_FAILPOINTS it ends the process by SIGKILL when the file
+ * named by the environment variable CHANCERY_FAILPOINT_FILE holds a line "<name>" or "<name>
+ * <nth>"; the file is removed first, so each arming kills once. */
 #ifdef CHANCERY_FAILPOINTS
 void os_failpoint(const char *name);
 #define OS_FAILPOINT(name) os_failpoint(name)

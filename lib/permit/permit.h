@@ -2,8 +2,8 @@
  *
  * Writer and reader of each format stand together here; docs/ISSUANCE.md has the layouts. All are
  * "canon" encodings: the ASCII name of the format and a newline, then fields in fixed order, each a
- * big-endian number of fixed width or u32 length + bytes. Readers take exactly one encoding: nothing
- * may trail, lists are sorted where the format says so. Pure: no clock, no I/O. */
+ * big-endian number of fixed width or u32 length + bytes. Readers take exactly one encoding:
+ * nothing may trail, lists are sorted where the format says so. Pure: no clock, no I/O. */
 #ifndef CHANCERY_PERMIT_PERMIT_H
 #define CHANCERY_PERMIT_PERMIT_H
 
@@ -43,13 +43,15 @@ struct permit_request {
     struct permit_evidence evidence;
 };
 
-/* permit_request_digest hashes the canonical request. CH_INVALID (sizes, order), CH_LIMIT. The evidence
- * enters by its own digest (chancery/evidence/v1). */
+/* permit_request_digest hashes the canonical request. CH_INVALID (sizes, order), CH_LIMIT. The
+ * evidence enters by its own digest (chancery/evidence/v1). */
 enum chancery_err permit_request_digest(const struct permit_request *r, uint8_t out[PERMIT_DIGEST],
                                         struct diag *diag) MUST_CHECK;
 
-/* permit_evidence_digest hashes the canonical evidence (chancery/evidence/v1). CH_LIMIT, CH_NOMEM. */
-enum chancery_err permit_evidence_digest(const struct permit_evidence *e, uint8_t out[PERMIT_DIGEST]) MUST_CHECK;
+/* permit_evidence_digest hashes the canonical evidence (chancery/evidence/v1). CH_LIMIT, CH_NOMEM.
+ */
+enum chancery_err permit_evidence_digest(const struct permit_evidence *e,
+                                         uint8_t out[PERMIT_DIGEST]) MUST_CHECK;
 
 /* permit_request_from_proto borrows from a chancery.common.v1.Request; arrays live in `arena`. */
 struct Chancery__Common__V1__Request;
@@ -62,10 +64,11 @@ enum chancery_err permit_request_from_proto(const struct Chancery__Common__V1__R
 struct permit_statement {
     struct slice instance; /* text, 1..64 */
     int64_t issued_at_s, expires_at_s;
-    size_t n;              /* 1..PERMIT_BATCH_MAX */
+    size_t n; /* 1..PERMIT_BATCH_MAX */
     uint8_t digests[PERMIT_BATCH_MAX][PERMIT_DIGEST];
 };
-enum chancery_err permit_statement_write(const struct permit_statement *s, struct buf *out) MUST_CHECK;
+enum chancery_err permit_statement_write(const struct permit_statement *s,
+                                         struct buf *out) MUST_CHECK;
 enum chancery_err permit_statement_read(struct slice bytes, struct permit_statement *out,
                                         struct diag *diag) MUST_CHECK;
 
@@ -79,9 +82,10 @@ struct permit_item {
     enum permit_verdict verdict;
     uint8_t issuer_spki_sha256[PERMIT_DIGEST];
     uint8_t tbs_sha256[PERMIT_DIGEST];
-    uint8_t request_digest[PERMIT_DIGEST]; /* zero for a CRL, and where a refused request has none */
-    uint8_t rules_sha256[PERMIT_DIGEST];   /* of the rule results, in order */
-    uint32_t crl_shard;                    /* CRL only, else zero */
+    uint8_t
+        request_digest[PERMIT_DIGEST];   /* zero for a CRL, and where a refused request has none */
+    uint8_t rules_sha256[PERMIT_DIGEST]; /* of the rule results, in order */
+    uint32_t crl_shard;                  /* CRL only, else zero */
     uint64_t crl_number;
     int64_t crl_this_update_s;
 };
@@ -103,9 +107,9 @@ enum chancery_err permit_read(struct slice bytes, struct permit *out, struct dia
 /* permit_root computes the tree hash over `n` canonical items. */
 void permit_root(const struct slice *items, size_t n, uint8_t out[PERMIT_DIGEST]);
 
-/* permit_check verifies signature bytes over the permit with any of the pinned keys, its expiry at now_s,
- * and its root over all items; then reads item `index`s on demand with permit_item_read. Rules
- * "permit.signature", "permit.expired", "permit.life", "permit.root", "permit.items". */
+/* permit_check verifies signature bytes over the permit with any of the pinned keys, its expiry at
+ * now_s, and its root over all items; then reads item `index`s on demand with permit_item_read.
+ * Rules "permit.signature", "permit.expired", "permit.life", "permit.root", "permit.items". */
 struct crypto_public;
 enum chancery_err permit_check(struct slice permit_bytes, struct slice signature,
                                struct crypto_public *const *keys, size_t n_keys,

@@ -99,7 +99,8 @@ static enum chancery_err check_request(const struct permit_request *r, struct di
     return check_digest(e->proof_sha256, true, 32, "request.evidence.proof_sha256", diag);
 }
 
-enum chancery_err permit_evidence_digest(const struct permit_evidence *e, uint8_t out[PERMIT_DIGEST])
+enum chancery_err permit_evidence_digest(const struct permit_evidence *e,
+                                         uint8_t out[PERMIT_DIGEST])
 {
     struct buf b CLEANUP(buf_clear);
     buf_init(&b, 4096);

@@ -8,9 +8,11 @@
 
 #define BACKOFF_MIN_MS 100
 #define BACKOFF_MAX_MS 250
-#define CONNECT_MS 5000 /* one attempt, TLS handshake included; libgrpc calls it the minimum back-off */
-#define KEEPALIVE_MIN_MS 1000 /* servers answer faster pings with GOAWAY (server.c: PING_MIN_MS)   \
-                               */
+#define CONNECT_MS                                                                                 \
+    5000 /* one attempt, TLS handshake included; libgrpc calls it the minimum back-off */
+#define KEEPALIVE_MIN_MS                                                                           \
+    1000 /* servers answer faster pings with GOAWAY (server.c: PING_MIN_MS)                        \
+          */
 #define KEEPALIVE_TIMEOUT_MS 3000
 #define TARGET_MAX 1024
 #define SERVICE_CONFIG_MAX ((size_t)64 << 10)

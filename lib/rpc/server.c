@@ -12,9 +12,10 @@
 #include "log/log.h"
 #include "server_int.h"
 
-#define PING_MIN_MS 500          /* below every client's keepalive time, or long calls get GOAWAY */
-#define CONNECTION_AGE_MS 900000 /* reconnect now and then, so that renewed certificates come in   \
-                                  */
+#define PING_MIN_MS 500 /* below every client's keepalive time, or long calls get GOAWAY */
+#define CONNECTION_AGE_MS                                                                          \
+    900000 /* reconnect now and then, so that renewed certificates come in                         \
+            */
 #define HANDSHAKE_MS 10000
 #define METADATA_MAX (16 << 10)
 

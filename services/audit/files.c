@@ -13,8 +13,9 @@
 #include "os/os.h"
 
 #define PATH_CAP 4096
-#define DIR_MODE 0755 /* the log is public within the site; the folder above decides who comes in  \
-                       */
+#define DIR_MODE                                                                                   \
+    0755 /* the log is public within the site; the folder above decides who comes in               \
+          */
 #define FILE_MODE 0644
 
 static enum chancery_err join(const char *dir, const char *path, char out[PATH_CAP])

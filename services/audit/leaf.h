@@ -16,8 +16,9 @@
     ((size_t)16 << 10)       /* a field is a fact, not a document: those go in by digest */
 #define AUDIT_DIGEST_MAX 256 /* octets; SHA-512 is 64, a long serial 20 */
 #define AUDIT_FIELDS_MAX 64
-#define AUDIT_ENCODED_MAX ((size_t)32 << 10) /* of "f": keeps every leaf under tlog-tiles' 65,535  \
-                                              */
+#define AUDIT_ENCODED_MAX                                                                          \
+    ((size_t)32 << 10) /* of "f": keeps every leaf under tlog-tiles' 65,535                        \
+                        */
 #define AUDIT_PRODUCER_MAX 512
 #define AUDIT_BOOT 16
 #define AUDIT_LEAF_MAX (AUDIT_ENCODED_MAX + AUDIT_PRODUCER_MAX + 512)

@@ -8,8 +8,9 @@
 
 #define AUDIT_WINDOW 4096      /* sequences remembered per (producer, boot): minutes at full rate */
 #define AUDIT_STREAMS_MAX 4096 /* (producer, boot) pairs in all */
-#define AUDIT_STREAMS_PER_PRODUCER 1024 /* a process that restarts without end blocks itself only  \
-                                         */
+#define AUDIT_STREAMS_PER_PRODUCER                                                                 \
+    1024 /* a process that restarts without end blocks itself only                                 \
+          */
 #define AUDIT_STREAM_KEEP_S                                                                        \
     600 /* a pair unused for so long is forgotten; nobody retries that long */
 

@@ -8,9 +8,10 @@
 /* A permit lives 60 s (lib/permit); one that claims more than this is refused, which also bounds
  * how far back the log is read at start. */
 #define AUDIT_PERMIT_TERM_S 120
-#define AUDIT_PERMIT_KEEP_S 120 /* remembered past its expiry: clocks of two machines may differ   \
-                                 */
-#define AUDIT_REPLAY_S 300      /* log read back at start: term + keep + margin */
+#define AUDIT_PERMIT_KEEP_S                                                                        \
+    120                    /* remembered past its expiry: clocks of two machines may differ        \
+                            */
+#define AUDIT_REPLAY_S 300 /* log read back at start: term + keep + margin */
 
 struct audit_state {
     uint64_t next;      /* index of the next entry */

@@ -1,5 +1,6 @@
-/* chancery-bench: load generators against a running stack on this machine. Bounded in time and count;
- * targets are loopback only. tools/bench starts the stack, runs these and adds CPU per process. */
+/* chancery-bench: load generators against a running stack on this machine. Bounded in time and
+ * count; targets are loopback only. tools/bench starts the stack, runs these and adds CPU per
+ * process. */
 #include "bench.h"
 
 #include <getopt.h>
@@ -50,8 +51,9 @@ void bench_report(const char *name, struct bench_samples *s, uint64_t ops, int64
     int64_t p50 = s->n == 0 ? 0 : s->us[s->n / 2];
     int64_t p99 = s->n == 0 ? 0 : s->us[s->n - 1 - s->n / 100];
     double rate = elapsed_us == 0 ? 0 : (double)ops * 1e6 / (double)elapsed_us;
-    printf("{\"bench\":\"%s\",\"ops\":%" PRIu64 ",\"seconds\":%.2f,\"rate\":%.0f,\"p50_us\":%" PRId64
-           ",\"p99_us\":%" PRId64 ",\"errors\":%" PRIu64 "}\n",
+    printf("{\"bench\":\"%s\",\"ops\":%" PRIu64
+           ",\"seconds\":%.2f,\"rate\":%.0f,\"p50_us\":%" PRId64 ",\"p99_us\":%" PRId64
+           ",\"errors\":%" PRIu64 "}\n",
            name, ops, (double)elapsed_us / 1e6, rate, p50, p99, s->errors);
     if (s->errors > 0) {
         fprintf(stderr, "%s: first error: %s\n", name, s->first_error);
@@ -78,21 +80,32 @@ static unsigned number(const char *s, unsigned max)
 int main(int argc, char **argv)
 {
     static const struct option longs[] = {
-        {"target", 1, NULL, 't'},  {"tls", 1, NULL, 'c'},     {"trust-domain", 1, NULL, 'd'},
-        {"profile", 1, NULL, 'p'}, {"module", 1, NULL, 'm'},  {"token", 1, NULL, 'k'},
-        {"pin-file", 1, NULL, 'P'}, {"key", 1, NULL, 'K'},    {"conninfo", 1, NULL, 'D'},
-        {"files", 1, NULL, 'f'},   {"inflight", 1, NULL, 'i'}, {"seconds", 1, NULL, 's'},
-        {"batch", 1, NULL, 'b'},   {"threads", 1, NULL, 'T'}, {NULL, 0, NULL, 0},
+        {"target", 1, NULL, 't'},   {"tls", 1, NULL, 'c'},      {"trust-domain", 1, NULL, 'd'},
+        {"profile", 1, NULL, 'p'},  {"module", 1, NULL, 'm'},   {"token", 1, NULL, 'k'},
+        {"pin-file", 1, NULL, 'P'}, {"key", 1, NULL, 'K'},      {"conninfo", 1, NULL, 'D'},
+        {"files", 1, NULL, 'f'},    {"inflight", 1, NULL, 'i'}, {"seconds", 1, NULL, 's'},
+        {"batch", 1, NULL, 'b'},    {"threads", 1, NULL, 'T'},  {NULL, 0, NULL, 0},
     };
-    struct bench_opts o = {.inflight = 64, .seconds = 10, .batch = 64, .threads = 2, .profile = "web"};
+    struct bench_opts o = {
+        .inflight = 64, .seconds = 10, .batch = 64, .threads = 2, .profile = "web"};
     int c;
     while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
-        const char **text = c == 't' ? &o.target : c == 'c' ? &o.tls : c == 'd' ? &o.trust_domain
-                          : c == 'p' ? &o.profile : c == 'm' ? &o.module : c == 'k' ? &o.token
-                          : c == 'P' ? &o.pin_file : c == 'K' ? &o.key : c == 'D' ? &o.conninfo
-                          : c == 'f' ? &o.files : NULL;
-        unsigned *count = c == 'i' ? &o.inflight : c == 's' ? &o.seconds : c == 'b' ? &o.batch
-                        : c == 'T' ? &o.threads : NULL;
+        const char **text = c == 't'   ? &o.target
+                            : c == 'c' ? &o.tls
+                            : c == 'd' ? &o.trust_domain
+                            : c == 'p' ? &o.profile
+                            : c == 'm' ? &o.module
+                            : c == 'k' ? &o.token
+                            : c == 'P' ? &o.pin_file
+                            : c == 'K' ? &o.key
+                            : c == 'D' ? &o.conninfo
+                            : c == 'f' ? &o.files
+                                       : NULL;
+        unsigned *count = c == 'i'   ? &o.inflight
+                          : c == 's' ? &o.seconds
+                          : c == 'b' ? &o.batch
+                          : c == 'T' ? &o.threads
+                                     : NULL;
         if (text != NULL) {
             *text = optarg;
         } else if (count != NULL) {
@@ -118,6 +131,7 @@ int main(int argc, char **argv)
     if (strcmp(what, "audit") == 0) {
         return bench_audit(&o);
     }
-    fprintf(stderr, "usage: chancery-bench issue|limit|ocsp|audit --target ... (see tools/bench)\n");
+    fprintf(stderr,
+            "usage: chancery-bench issue|limit|ocsp|audit --target ... (see tools/bench)\n");
     return 2;
 }

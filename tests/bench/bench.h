@@ -5,13 +5,13 @@
 #include "base/bytes.h"
 
 struct bench_opts {
-    const char *target;        /* host:port of the service */
-    const char *tls;           /* identity folder */
+    const char *target; /* host:port of the service */
+    const char *tls;    /* identity folder */
     const char *trust_domain;
     const char *profile;
     const char *module, *token, *pin_file, *key; /* limit */
-    const char *conninfo;      /* limit */
-    const char *files;         /* ocsp: folder of requests */
+    const char *conninfo;                        /* limit */
+    const char *files;                           /* ocsp: folder of requests */
     unsigned inflight, seconds, batch, threads;
 };
 
@@ -26,7 +26,8 @@ void bench_samples_init(struct bench_samples *s, size_t cap);
 void bench_samples_add(struct bench_samples *s, int64_t us);
 void bench_samples_clear(struct bench_samples *s);
 
-/* bench_report prints {"bench":..., "ops":..., "rate":..., "p50_us":..., "p99_us":..., "errors":...}. */
+/* bench_report prints {"bench":..., "ops":..., "rate":..., "p50_us":..., "p99_us":...,
+ * "errors":...}. */
 void bench_report(const char *name, struct bench_samples *s, uint64_t ops, int64_t elapsed_us);
 
 int64_t bench_now_us(void);

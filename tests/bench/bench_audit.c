@@ -21,26 +21,28 @@ struct audit_call {
     int64_t started_us;
 };
 
-static void on_ack(void *ctx, enum chancery_err err, const ProtobufCMessage *out, const struct diag *diag)
+static void on_ack(void *ctx, enum chancery_err err, const ProtobufCMessage *out,
+                   const struct diag *diag)
 {
     struct audit_call *call = ctx;
     struct audit_run *run = call->run;
     (void)pthread_mutex_lock(&run->lock);
     if (err == CH_OK) {
-        const Chancery__Audit__V1__AppendResponse *acks = (const Chancery__Audit__V1__AppendResponse *)out;
+        const Chancery__Audit__V1__AppendResponse *acks =
+            (const Chancery__Audit__V1__AppendResponse *)out;
         run->done += acks->n_acks;
         bench_samples_add(&run->samples, bench_now_us() - call->started_us);
     } else if (run->samples.errors++ == 0) {
-        (void)snprintf(run->samples.first_error, sizeof run->samples.first_error, "%s: %s", err_name(err),
-                       diag == NULL ? "" : diag->text);
+        (void)snprintf(run->samples.first_error, sizeof run->samples.first_error, "%s: %s",
+                       err_name(err), diag == NULL ? "" : diag->text);
     }
     (void)pthread_mutex_unlock(&run->lock);
     free(call);
     (void)sem_post(&run->free_slots);
 }
 
-static void send_one(struct rpc_channel *channel, struct audit_run *run, const uint8_t boot[16], uint64_t sequence,
-                     unsigned batch)
+static void send_one(struct rpc_channel *channel, struct audit_run *run, const uint8_t boot[16],
+                     uint64_t sequence, unsigned batch)
 {
     Chancery__Audit__V1__AppendRequest req = CHANCERY__AUDIT__V1__APPEND_REQUEST__INIT;
     Chancery__Audit__V1__Entry entries[256];
@@ -76,8 +78,8 @@ static void send_one(struct rpc_channel *channel, struct audit_run *run, const u
         abort();
     }
     *call = (struct audit_call){run, bench_now_us()};
-    enum chancery_err err = rpc_call_async(channel, &chancery__audit__v1__audit_service__descriptor, "Append", &req.base,
-                                           10000, on_ack, call);
+    enum chancery_err err = rpc_call_async(channel, &chancery__audit__v1__audit_service__descriptor,
+                                           "Append", &req.base, 10000, on_ack, call);
     if (err != CH_OK) {
         on_ack(call, err, NULL, NULL);
     }
@@ -87,7 +89,8 @@ int bench_audit(const struct bench_opts *o)
 {
     struct diag diag;
     struct rpc_channel *channel = NULL;
-    struct rpc_channel_opts opts = {.tls = {.dir = o->tls}, .trust_domain = o->trust_domain, .peer_uri = "/chancery/audit"};
+    struct rpc_channel_opts opts = {
+        .tls = {.dir = o->tls}, .trust_domain = o->trust_domain, .peer_uri = "/chancery/audit"};
     unsigned batch = o->batch > 256 ? 256 : o->batch;
     if (rpc_init() != CH_OK || rpc_channel_new(o->target, &opts, &channel, &diag) != CH_OK) {
         fprintf(stderr, "chancery-bench: cannot open a channel: %s\n", diag.text);

@@ -50,7 +50,9 @@ static struct csr make_csr(unsigned i)
     X509_REQ *req = X509_REQ_new();
     must(key != NULL && req != NULL, "key generation");
     X509_NAME *name = X509_REQ_get_subject_name(req);
-    must(X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8, (unsigned char *)host, -1, -1, 0) == 1, "name");
+    must(X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8, (unsigned char *)host, -1, -1, 0) ==
+             1,
+         "name");
     GENERAL_NAMES *names = GENERAL_NAMES_new();
     GENERAL_NAME *san = GENERAL_NAME_new();
     ASN1_IA5STRING *dns = ASN1_IA5STRING_new();
@@ -60,7 +62,8 @@ static struct csr make_csr(unsigned i)
     STACK_OF(X509_EXTENSION) *exts = sk_X509_EXTENSION_new_null();
     must(X509V3_add1_i2d(&exts, NID_subject_alt_name, names, 0, X509V3_ADD_DEFAULT) == 1, "san");
     must(X509_REQ_add_extensions(req, exts) == 1 && X509_REQ_set_pubkey(req, key) == 1 &&
-             X509_REQ_sign(req, key, EVP_sha256()) > 0, "csr");
+             X509_REQ_sign(req, key, EVP_sha256()) > 0,
+         "csr");
     struct csr out = {.der = NULL};
     out.len = i2d_X509_REQ(req, &out.der);
     must(out.len > 0, "csr");
@@ -71,7 +74,8 @@ static struct csr make_csr(unsigned i)
     return out;
 }
 
-static void on_done(void *ctx, enum chancery_err err, const ProtobufCMessage *out, const struct diag *diag)
+static void on_done(void *ctx, enum chancery_err err, const ProtobufCMessage *out,
+                    const struct diag *diag)
 {
     struct slot *slot = ctx;
     struct run *run = slot->run;
@@ -82,7 +86,8 @@ static void on_done(void *ctx, enum chancery_err err, const ProtobufCMessage *ou
         atomic_fetch_add(&run->done, 1);
     } else if (run->samples.errors++ == 0) {
         (void)snprintf(run->samples.first_error, sizeof run->samples.first_error, "%s: %s %s",
-                       err_name(err), diag == NULL ? "" : diag->rule, diag == NULL ? "" : diag->text);
+                       err_name(err), diag == NULL ? "" : diag->rule,
+                       diag == NULL ? "" : diag->text);
     }
     slot->next = run->free_list;
     run->free_list = slot;
@@ -90,8 +95,8 @@ static void on_done(void *ctx, enum chancery_err err, const ProtobufCMessage *ou
     (void)sem_post(&run->free_slots);
 }
 
-static void drive(const struct bench_opts *o, struct rpc_channel *channel, struct csr *csrs, struct run *run,
-                  int64_t until_us)
+static void drive(const struct bench_opts *o, struct rpc_channel *channel, struct csr *csrs,
+                  struct run *run, int64_t until_us)
 {
     char nonce[32];
     (void)snprintf(nonce, sizeof nonce, "%lld", (long long)bench_now_us());
@@ -103,7 +108,8 @@ static void drive(const struct bench_opts *o, struct rpc_channel *channel, struc
         (void)pthread_mutex_unlock(&run->lock);
         char key[64];
         (void)snprintf(key, sizeof key, "bench-%s-%llu", nonce, (unsigned long long)i);
-        Chancery__Registration__V1__EnrollRequest req = CHANCERY__REGISTRATION__V1__ENROLL_REQUEST__INIT;
+        Chancery__Registration__V1__EnrollRequest req =
+            CHANCERY__REGISTRATION__V1__ENROLL_REQUEST__INIT;
         struct csr *csr = &csrs[i % CSR_COUNT];
         req.profile = (char *)o->profile;
         req.idempotency_key = key;
@@ -111,8 +117,9 @@ static void drive(const struct bench_opts *o, struct rpc_channel *channel, struc
         req.pkcs10.data = csr->der;
         req.pkcs10.len = (size_t)csr->len;
         slot->started_us = bench_now_us();
-        enum chancery_err err = rpc_call_async(channel, &chancery__registration__v1__registration_service__descriptor,
-                                               "Enroll", &req.base, 20000, on_done, slot);
+        enum chancery_err err =
+            rpc_call_async(channel, &chancery__registration__v1__registration_service__descriptor,
+                           "Enroll", &req.base, 20000, on_done, slot);
         if (err != CH_OK) {
             on_done(slot, err, NULL, NULL);
         }
@@ -132,7 +139,9 @@ int bench_issue(const struct bench_opts *o)
     }
     struct diag diag;
     must(rpc_init() == CH_OK, "rpc_init");
-    struct rpc_channel_opts opts = {.tls = {.dir = o->tls}, .trust_domain = o->trust_domain, .peer_uri = "/chancery/registration"};
+    struct rpc_channel_opts opts = {.tls = {.dir = o->tls},
+                                    .trust_domain = o->trust_domain,
+                                    .peer_uri = "/chancery/registration"};
     struct rpc_channel *channel = NULL;
     must(rpc_channel_new(o->target, &opts, &channel, &diag) == CH_OK, "channel");
     struct run run = {.free_list = NULL};

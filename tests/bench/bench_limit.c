@@ -1,5 +1,6 @@
-/* The reference for enrolment: nothing but SHA-256, C_Sign and grouped durable inserts, with the same
- * number of threads as the signer has. What it reaches is the most that this machine could issue. */
+/* The reference for enrolment: nothing but SHA-256, C_Sign and grouped durable inserts, with the
+ * same number of threads as the signer has. What it reaches is the most that this machine could
+ * issue. */
 #include "bench.h"
 
 #include "crypto/alg.h"
@@ -35,8 +36,8 @@ static void must(bool ok, const char *what)
     }
 }
 
-static enum chancery_err insert_batch(struct db_pool *pool, uint8_t serials[][16], uint8_t ders[][LIMIT_DER],
-                                      struct diag *diag)
+static enum chancery_err insert_batch(struct db_pool *pool, uint8_t serials[][16],
+                                      uint8_t ders[][LIMIT_DER], struct diag *diag)
 {
     struct slice ids[LIMIT_BATCH];
     struct slice rows[LIMIT_BATCH];
@@ -44,10 +45,13 @@ static enum chancery_err insert_batch(struct db_pool *pool, uint8_t serials[][16
         ids[i] = slice_of(serials[i], 16);
         rows[i] = slice_of(ders[i], LIMIT_DER);
     }
-    struct db_param params[] = {DB_P_BYTES_ARRAY(ids, LIMIT_BATCH), DB_P_BYTES_ARRAY(rows, LIMIT_BATCH)};
+    struct db_param params[] = {DB_P_BYTES_ARRAY(ids, LIMIT_BATCH),
+                                DB_P_BYTES_ARRAY(rows, LIMIT_BATCH)};
     struct db_conn *conn = NULL;
     TRY(db_acquire(pool, &conn, diag));
-    enum chancery_err err = db_exec(conn, "INSERT INTO public.bench_limit(serial, der) SELECT * FROM unnest($1::bytea[], $2::bytea[])",
+    enum chancery_err err = db_exec(conn,
+                                    "INSERT INTO public.bench_limit(serial, der) SELECT * FROM "
+                                    "unnest($1::bytea[], $2::bytea[])",
                                     params, 2, NULL, diag);
     db_release(conn);
     return err;
@@ -70,12 +74,15 @@ static void *limit_main(void *arg)
             CK_MECHANISM mechanism = ecdsa;
             CK_ULONG len = 72;
             must(t->p11->C_SignInit(t->session, &mechanism, t->key) == CKR_OK &&
-                     t->p11->C_Sign(t->session, digest, sizeof digest, ders[i] + LIMIT_DER - 72, &len) == CKR_OK, "C_Sign");
+                     t->p11->C_Sign(t->session, digest, sizeof digest, ders[i] + LIMIT_DER - 72,
+                                    &len) == CKR_OK,
+                 "C_Sign");
         }
         enum chancery_err err = insert_batch(t->pool, serials, ders, &diag);
         if (err != CH_OK) {
             t->samples.errors++;
-            (void)snprintf(t->samples.first_error, sizeof t->samples.first_error, "%s: %s", err_name(err), diag.text);
+            (void)snprintf(t->samples.first_error, sizeof t->samples.first_error, "%s: %s",
+                           err_name(err), diag.text);
             break;
         }
         t->done += LIMIT_BATCH;
@@ -92,7 +99,8 @@ static CK_SLOT_ID find_slot(CK_FUNCTION_LIST *p11, const char *label)
     for (CK_ULONG i = 0; i < n; i++) {
         CK_TOKEN_INFO info;
         size_t len = strlen(label);
-        if (p11->C_GetTokenInfo(slots[i], &info) == CKR_OK && len <= 32 && memcmp(info.label, label, len) == 0) {
+        if (p11->C_GetTokenInfo(slots[i], &info) == CKR_OK && len <= 32 &&
+            memcmp(info.label, label, len) == 0) {
             return slots[i];
         }
     }
@@ -100,10 +108,12 @@ static CK_SLOT_ID find_slot(CK_FUNCTION_LIST *p11, const char *label)
     return 0;
 }
 
-static void open_key(CK_FUNCTION_LIST *p11, CK_SLOT_ID slot, const struct bench_opts *o, bool login, struct limit_thread *t)
+static void open_key(CK_FUNCTION_LIST *p11, CK_SLOT_ID slot, const struct bench_opts *o, bool login,
+                     struct limit_thread *t)
 {
     t->p11 = p11;
-    must(p11->C_OpenSession(slot, CKF_SERIAL_SESSION, NULL, NULL, &t->session) == CKR_OK, "C_OpenSession");
+    must(p11->C_OpenSession(slot, CKF_SERIAL_SESSION, NULL, NULL, &t->session) == CKR_OK,
+         "C_OpenSession");
     if (login) {
         struct buf pin;
         buf_init(&pin, 64);
@@ -114,15 +124,20 @@ static void open_key(CK_FUNCTION_LIST *p11, CK_SLOT_ID slot, const struct bench_
         buf_clear(&pin);
     }
     CK_OBJECT_CLASS private_key = CKO_PRIVATE_KEY;
-    CK_ATTRIBUTE want[] = {{CKA_CLASS, &private_key, sizeof private_key}, {CKA_LABEL, (void *)(uintptr_t)o->key, (CK_ULONG)strlen(o->key)}};
+    CK_ATTRIBUTE want[] = {{CKA_CLASS, &private_key, sizeof private_key},
+                           {CKA_LABEL, (void *)(uintptr_t)o->key, (CK_ULONG)strlen(o->key)}};
     CK_ULONG n = 0;
-    must(p11->C_FindObjectsInit(t->session, want, 2) == CKR_OK && p11->C_FindObjects(t->session, &t->key, 1, &n) == CKR_OK &&
-             p11->C_FindObjectsFinal(t->session) == CKR_OK && n == 1, "finding the key");
+    must(p11->C_FindObjectsInit(t->session, want, 2) == CKR_OK &&
+             p11->C_FindObjects(t->session, &t->key, 1, &n) == CKR_OK &&
+             p11->C_FindObjectsFinal(t->session) == CKR_OK && n == 1,
+         "finding the key");
 }
 
 int bench_limit(const struct bench_opts *o)
 {
-    must(o->module != NULL && o->token != NULL && o->pin_file != NULL && o->key != NULL && o->conninfo != NULL, "reading options");
+    must(o->module != NULL && o->token != NULL && o->pin_file != NULL && o->key != NULL &&
+             o->conninfo != NULL,
+         "reading options");
     void *module = dlopen(o->module, RTLD_NOW | RTLD_LOCAL);
     must(module != NULL, "dlopen");
     CK_C_GetFunctionList get = NULL;
@@ -151,7 +166,8 @@ int bench_limit(const struct bench_opts *o)
     int64_t started = bench_now_us();
     for (unsigned i = 0; i < o->threads; i++) {
         threads[i].until_us = started + (int64_t)o->seconds * 1000000;
-        must(pthread_create(&threads[i].thread, NULL, limit_main, &threads[i]) == 0, "pthread_create");
+        must(pthread_create(&threads[i].thread, NULL, limit_main, &threads[i]) == 0,
+             "pthread_create");
     }
     uint64_t done = 0;
     for (unsigned i = 0; i < o->threads; i++) {
@@ -159,7 +175,8 @@ int bench_limit(const struct bench_opts *o)
         done += threads[i].done;
         if (i > 0 && threads[i].samples.errors > 0) {
             threads[0].samples.errors += threads[i].samples.errors;
-            memcpy(threads[0].samples.first_error, threads[i].samples.first_error, sizeof threads[0].samples.first_error);
+            memcpy(threads[0].samples.first_error, threads[i].samples.first_error,
+                   sizeof threads[0].samples.first_error);
         }
     }
     bench_report("limit", &threads[0].samples, done, bench_now_us() - started);

@@ -35,8 +35,11 @@ static int dial(const char *target)
     }
     memcpy(host, target, (size_t)(colon - target));
     host[colon - target] = '\0';
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons((uint16_t)strtoul(colon + 1, NULL, 10))};
-    int fd = inet_pton(AF_INET, host, &a.sin_addr) == 1 ? socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0) : -1;
+    struct sockaddr_in a = {.sin_family = AF_INET,
+                            .sin_port = htons((uint16_t)strtoul(colon + 1, NULL, 10))};
+    int fd = inet_pton(AF_INET, host, &a.sin_addr) == 1
+                 ? socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)
+                 : -1;
     int one = 1;
     if (fd >= 0 && (connect(fd, (struct sockaddr *)&a, sizeof a) != 0 ||
                     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one) != 0)) {
@@ -88,7 +91,8 @@ static void *ocsp_client_main(void *arg)
             bench_samples_add(&c->samples, bench_now_us() - started);
             continue;
         }
-        (void)snprintf(c->samples.first_error, sizeof c->samples.first_error, "HTTP status %u", status);
+        (void)snprintf(c->samples.first_error, sizeof c->samples.first_error, "HTTP status %u",
+                       status);
         if (c->samples.errors++ > 100) {
             break;
         }
@@ -107,17 +111,22 @@ static size_t load_requests(const char *folder, const char *target, struct buf *
 {
     DIR *dir = opendir(folder);
     size_t n = 0;
-    for (struct dirent *e = dir == NULL ? NULL : readdir(dir); e != NULL && n < OCSP_REQUESTS_MAX; e = readdir(dir)) {
+    for (struct dirent *e = dir == NULL ? NULL : readdir(dir); e != NULL && n < OCSP_REQUESTS_MAX;
+         e = readdir(dir)) {
         char path[4096];
-        if (e->d_name[0] == '.' || (size_t)snprintf(path, sizeof path, "%s/%s", folder, e->d_name) >= sizeof path) {
+        if (e->d_name[0] == '.' ||
+            (size_t)snprintf(path, sizeof path, "%s/%s", folder, e->d_name) >= sizeof path) {
             continue;
         }
         struct buf body;
         buf_init(&body, 8192);
         buf_init(&out[n], 16384);
         if (os_file_read(path, &body, NULL) == CH_OK &&
-            buf_printf(&out[n], "POST /ocsp HTTP/1.1\r\nHost: %s\r\nContent-Type: application/ocsp-request\r\n"
-                       "Content-Length: %zu\r\n\r\n", target, body.len) == CH_OK &&
+            buf_printf(
+                &out[n],
+                "POST /ocsp HTTP/1.1\r\nHost: %s\r\nContent-Type: application/ocsp-request\r\n"
+                "Content-Length: %zu\r\n\r\n",
+                target, body.len) == CH_OK &&
             buf_add(&out[n], buf_slice(&body)) == CH_OK) {
             n++;
         }
@@ -133,7 +142,8 @@ int bench_ocsp(const struct bench_opts *o)
 {
     struct buf *requests = calloc(OCSP_REQUESTS_MAX, sizeof *requests);
     struct ocsp_client *clients = calloc(o->threads, sizeof *clients);
-    size_t n = requests == NULL || o->files == NULL ? 0 : load_requests(o->files, o->target, requests);
+    size_t n =
+        requests == NULL || o->files == NULL ? 0 : load_requests(o->files, o->target, requests);
     if (n == 0 || clients == NULL) {
         fprintf(stderr, "chancery-bench: no OCSP requests in --files\n");
         return 1;
@@ -145,7 +155,10 @@ int bench_ocsp(const struct bench_opts *o)
     bench_samples_init(&all, 1u << 21);
     uint64_t done = 0;
     for (unsigned i = 0; i < o->threads; i++) {
-        clients[i] = (struct ocsp_client){.opts = o, .requests = requests, .n_requests = n, .first = i * 37,
+        clients[i] = (struct ocsp_client){.opts = o,
+                                          .requests = requests,
+                                          .n_requests = n,
+                                          .first = i * 37,
                                           .until_us = started + (int64_t)o->seconds * 1000000};
         bench_samples_init(&clients[i].samples, 1u << 18);
         if (pthread_create(&clients[i].thread, NULL, ocsp_client_main, &clients[i]) != 0) {

@@ -1,4 +1,5 @@
-/* PKCS#10 reader: what it accepts, OpenSSL reads as the same, and its names can be written again. */
+/* PKCS#10 reader: what it accepts, OpenSSL reads as the same, and its names can be written again.
+ */
 #include <stdlib.h>
 
 #include <openssl/err.h>
@@ -15,7 +16,8 @@ static void expect(bool ok)
     }
 }
 
-/* What both read must be the same. OpenSSL also looks into attributes that we skip, and may refuse them. */
+/* What both read must be the same. OpenSSL also looks into attributes that we skip, and may refuse
+ * them. */
 static void compare(struct slice der, const struct x509_csr *csr)
 {
     struct crypto_public *key;

@@ -74,7 +74,8 @@ static pid_t spawn(const struct test_postgres *pg, const char *const *argv)
         fail("fork");
     }
     if (pid == 0) {
-        /* The whole path: PostgreSQL looks for its own folder by argv[0], which need not be in PATH. */
+        /* The whole path: PostgreSQL looks for its own folder by argv[0], which need not be in
+         * PATH. */
         char path[512];
         const char *args[ARGS_MAX + 1] = {path};
         (void)snprintf(path, sizeof path, "%s/%s", pg->bin, argv[0]);

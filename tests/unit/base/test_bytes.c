@@ -10,10 +10,18 @@ static void slice_is_utf8_tells_well_formed_text(void **state)
         const char *text;
         bool good;
     } cases[] = {
-        {"plain", true},          {"gr\xc3\xbc\xc3\x9f", true}, {"\xe2\x82\xac", true},
-        {"\xf0\x9f\x94\x91", true}, {"\xc0\x80", false},         {"\xe0\x80\x80", false},
-        {"\xed\xa0\x80", false},  {"\xf4\x90\x80\x80", false},  {"\xf8\x88\x80\x80\x80", false},
-        {"\x80", false},          {"\xe2\x82", false},          {"", true},
+        {"plain", true},
+        {"gr\xc3\xbc\xc3\x9f", true},
+        {"\xe2\x82\xac", true},
+        {"\xf0\x9f\x94\x91", true},
+        {"\xc0\x80", false},
+        {"\xe0\x80\x80", false},
+        {"\xed\xa0\x80", false},
+        {"\xf4\x90\x80\x80", false},
+        {"\xf8\x88\x80\x80\x80", false},
+        {"\x80", false},
+        {"\xe2\x82", false},
+        {"", true},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         assert_int_equal(slice_is_utf8(slice_str(cases[i].text)), cases[i].good);
@@ -100,8 +108,13 @@ static void base64_rfc4648_vectors_round_trip(void **state)
 {
     (void)state;
     static const char *const pairs[][2] = {
-        {"", ""},         {"f", "Zg=="},        {"fo", "Zm8="},        {"foo", "Zm9v"},
-        {"foob", "Zm9vYg=="}, {"fooba", "Zm9vYmE="}, {"foobar", "Zm9vYmFy"},
+        {"", ""},
+        {"f", "Zg=="},
+        {"fo", "Zm8="},
+        {"foo", "Zm9v"},
+        {"foob", "Zm9vYg=="},
+        {"fooba", "Zm9vYmE="},
+        {"foobar", "Zm9vYmFy"},
     };
     for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
         struct buf b;
@@ -118,7 +131,8 @@ static void base64_rfc4648_vectors_round_trip(void **state)
 static void base64_non_canonical_text_is_refused(void **state)
 {
     (void)state;
-    static const char *const bad[] = {"Zg=", "Zg", "Zh==", "Zm9=", "Z g=", "Zg==Zg==", "====", "Zm9v\n", "Zm-v"};
+    static const char *const bad[] = {
+        "Zg=", "Zg", "Zh==", "Zm9=", "Z g=", "Zg==Zg==", "====", "Zm9v\n", "Zm-v"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         struct buf b;
         buf_init(&b, 64);

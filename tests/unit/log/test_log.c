@@ -32,7 +32,8 @@ static void log_hostile_values_stay_one_json_line(void **state)
     char longer[9000];
     memset(longer, 'a', sizeof longer - 1);
     longer[sizeof longer - 1] = '\0';
-    const char *const values[] = {"plain", "quote\" and \\ slash", "line\nbreak\x01", "\xff\xfe", "", longer};
+    const char *const values[] = {
+        "plain", "quote\" and \\ slash", "line\nbreak\x01", "\xff\xfe", "", longer};
     log_init("test", "one", LOG_LEVEL_INFO);
     for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
         char line[8192];

@@ -1,8 +1,8 @@
 /* Calls: unary, deferred, errors, limits, bad input, allow-list, shedding, deadlines. */
 #include "fixture.h"
 
-#include <time.h>
 #include <stdio.h>
+#include <time.h>
 
 #include "chancery/registration/v1/registration.pb-c.h"
 #include "os/os.h"
@@ -114,8 +114,8 @@ static void expired_calls_are_dropped_before_their_handler(void **state)
         fx_async_wait(&late[i]);
         assert_int_equal(late[i].err, CH_DEADLINE);
     }
-    /* The server counts 150 ms from when a call reached it, which a loaded machine may delay: time itself is
-     * what is awaited here. */
+    /* The server counts 150 ms from when a call reached it, which a loaded machine may delay: time
+     * itself is what is awaited here. */
     const struct timespec second = {.tv_sec = 1};
     (void)nanosleep(&second, NULL);
     fx_open(&fx);

@@ -29,8 +29,8 @@ static void expect(const char *identity, const char *peer, const char *deny, enu
     struct rpc_channel *c = fx_channel_opts(&fx, &o);
     struct diag d = {0};
     bool told = false;
-    /* libgrpc keeps the reason of its last connection attempt; one that is cut by the peer first has none.
-     * Each call must be refused, one of a few must say why. */
+    /* libgrpc keeps the reason of its last connection attempt; one that is cut by the peer first
+     * has none. Each call must be refused, one of a few must say why. */
     for (int i = 0; i < 20 && !told; i++) {
         assert_string_equal(err_name(fx_append(c, "ok", 10000, &d)), err_name(want));
         told = strstr(d.text, text) != NULL;
