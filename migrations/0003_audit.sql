@@ -55,12 +55,12 @@ DECLARE
     current_epoch bigint;
     next_index bigint;
 BEGIN
-    SELECT epoch INTO current_epoch FROM audit.writer WHERE id = 1 FOR SHARE;
+    SELECT w.epoch, (SELECT b.first_index + b.n FROM audit.batch b ORDER BY b.first_index DESC LIMIT 1)
+        INTO current_epoch, next_index FROM audit.writer w WHERE w.id = 1 FOR SHARE OF w;
     IF NEW.epoch IS DISTINCT FROM current_epoch THEN
         RAISE EXCEPTION 'writer epoch % is fenced: the current one is %', NEW.epoch, current_epoch
             USING ERRCODE = 'raise_exception';
     END IF;
-    SELECT first_index + n INTO next_index FROM audit.batch ORDER BY first_index DESC LIMIT 1;
     IF NEW.first_index <> coalesce(next_index, 0) THEN
         RAISE EXCEPTION 'batch starts at % where % is next', NEW.first_index, coalesce(next_index, 0)
             USING ERRCODE = 'raise_exception';

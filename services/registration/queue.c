@@ -1,9 +1,10 @@
 /* Batches: one item when idle, company when busy.
  *
- * Driver threads take turns: while none is driving, the first item leaves at once; while others
- * are, the next batch collects until it is full, until no item has come for REGISTRATION_QUIET_US,
- * or until REGISTRATION_COLLECT_US are over. The busier, the larger the batches, without a knob.
- * The active map joins calls with the same caller and key. */
+ * Every driver thread should carry an equal share of the requests there are: those that wait, those
+ * in flight, and those that callers answered a moment ago are about to send. A batch leaves when it
+ * has its share; when none has come for REGISTRATION_QUIET_US; or after REGISTRATION_COLLECT_US.
+ * One caller alone never waits. The busier, the larger the batches, without a knob. The active map
+ * joins calls with the same caller and key. */
 #include "registration.h"
 
 #include <time.h>
@@ -60,6 +61,50 @@ struct registration_item *registration_unmap(struct registration *r, struct regi
     return waiters;
 }
 
+/* With the lock held: a driver's share of the requests there are. */
+static size_t share(const struct registration *r)
+{
+    size_t all = r->queued + r->flying + r->returning;
+    size_t part = (all + REGISTRATION_DRIVERS - 1) / REGISTRATION_DRIVERS;
+    return part < PERMIT_BATCH_MAX ? part : PERMIT_BATCH_MAX;
+}
+
+/* With the lock held: waits until the queue holds a share, or no more is to be expected. */
+static void wait_for_company(struct registration *r)
+{
+    int64_t most = mono_us() + REGISTRATION_COLLECT_US;
+    while (r->head != NULL && r->queued < share(r) && !r->stopping) {
+        int64_t until = r->moved_us + REGISTRATION_QUIET_US;
+        until = until < most ? until : most;
+        if (until <= mono_us()) {
+            return;
+        }
+        const struct timespec at = {.tv_sec = until / 1000000, .tv_nsec = (until % 1000000) * 1000};
+        (void)pthread_cond_timedwait(&r->wake, &r->lock, &at);
+    }
+}
+
+/* With the lock held: answers have gone out, whose callers mostly ask again. */
+static void expect_again(struct registration *r, size_t n)
+{
+    r->flying -= n;
+    r->returning = n;
+    r->moved_us = mono_us();
+}
+
+/* With the lock held: a request came. */
+static void note_arrival(struct registration *r)
+{
+    int64_t now = mono_us();
+    if (now - r->moved_us > REGISTRATION_QUIET_US) {
+        r->returning = 0;
+    } else if (r->returning > 0) {
+        r->returning--;
+    }
+    r->moved_us = now;
+    r->queued++;
+}
+
 enum submit_result { SUBMIT_TAKEN, SUBMIT_FULL, SUBMIT_STOPPING };
 
 static enum submit_result submit_locked(struct registration *r, struct registration_item *item)
@@ -87,10 +132,9 @@ static enum submit_result submit_locked(struct registration *r, struct registrat
         r->tail->next = item;
     }
     r->tail = item;
-    r->queued++;
-    r->last_us = mono_us();
-    /* A collecting driver wakes when its batch is full or its time is over. */
-    if (r->queued == 1 || r->queued >= PERMIT_BATCH_MAX) {
+    note_arrival(r);
+    /* A collecting driver wakes when its batch is complete or its time is over. */
+    if (r->queued == 1 || r->queued >= share(r)) {
         (void)pthread_cond_signal(&r->wake);
     }
     return SUBMIT_TAKEN;
@@ -117,21 +161,6 @@ void registration_submit(struct registration *r, struct registration_item *item)
     registration_finish(r, item, err, &diag, NULL, false);
 }
 
-/* With the lock held: waits for company while other batches are in flight. */
-static void wait_for_company(struct registration *r)
-{
-    int64_t most = mono_us() + REGISTRATION_COLLECT_US;
-    while (r->head != NULL && r->driving > 0 && r->queued < PERMIT_BATCH_MAX && !r->stopping) {
-        int64_t quiet = r->last_us + REGISTRATION_QUIET_US;
-        int64_t until = quiet < most ? quiet : most;
-        if (until <= mono_us()) {
-            return;
-        }
-        const struct timespec at = {.tv_sec = until / 1000000, .tv_nsec = (until % 1000000) * 1000};
-        (void)pthread_cond_timedwait(&r->wake, &r->lock, &at);
-    }
-}
-
 /* With the lock held: waits for a batch; 0 when stopping and empty. */
 static size_t collect(struct registration *r, struct registration_item **items)
 {
@@ -139,8 +168,8 @@ static size_t collect(struct registration *r, struct registration_item **items)
         (void)pthread_cond_wait(&r->wake, &r->lock);
     }
     wait_for_company(r);
-    size_t n = 0;
-    while (r->head != NULL && n < PERMIT_BATCH_MAX) {
+    size_t n = 0, most = share(r);
+    while (r->head != NULL && n < most) {
         struct registration_item *item = r->head;
         r->head = item->next;
         item->next = NULL;
@@ -178,7 +207,7 @@ static void *driver_main(void *arg)
         if (n == 0) {
             continue; /* another driver was faster */
         }
-        r->driving++;
+        r->flying += n;
         if (r->head != NULL) {
             (void)pthread_cond_signal(&r->wake);
         }
@@ -186,7 +215,7 @@ static void *driver_main(void *arg)
         (void)pthread_mutex_unlock(&r->lock);
         drive(r, items, n, stopping);
         (void)pthread_mutex_lock(&r->lock);
-        r->driving--;
+        expect_again(r, n);
         /* The batch that collects may be all there is now. */
         (void)pthread_cond_broadcast(&r->wake);
     }

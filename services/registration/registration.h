@@ -25,8 +25,8 @@
     30 /* how long an open request belongs to the instance that drives it */
 #define REGISTRATION_KEEP_S (7 * 86400)
 #define REGISTRATION_DRIVERS 2 /* batches in flight, so that stages overlap */
-/* While another batch is in flight the next one waits for company: this long after the latest item,
- * and so long in all. */
+/* A batch that waits for company leaves this long after the latest item, and after so long in all.
+ */
 #define REGISTRATION_QUIET_US 2000
 #define REGISTRATION_COLLECT_US 8000
 #define REGISTRATION_REVOKERS_MAX 64
@@ -73,8 +73,9 @@ struct registration {
     pthread_mutex_t lock;
     pthread_cond_t wake;
     struct registration_item *head, *tail;
-    size_t queued, driving; /* items waiting; batches in flight */
-    int64_t last_us;        /* when the latest item came (monotonic) */
+    size_t queued, flying; /* items waiting; items of the batches in flight */
+    size_t returning;      /* answered with the latest batch, and not followed by a new one */
+    int64_t moved_us;      /* when the latest item came or the latest batch was answered */
     bool stopping;
     struct registration_item *active[1024]; /* by (caller, key) */
     pthread_t drivers[REGISTRATION_DRIVERS];
