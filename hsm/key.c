@@ -349,7 +349,7 @@ static enum chancery_err key_check(struct hsm_key *k, CK_SESSION_HANDLE session,
 enum chancery_err hsm_key_adopt(struct hsm_token *t, CK_SESSION_HANDLE session,
                                 CK_OBJECT_HANDLE object, struct hsm_key **out, struct diag *diag)
 {
-    struct hsm_uri name;
+    struct hsm_uri name = {0};
     TRY(hsm_key_name(t, session, object, &name, diag));
     struct hsm_key *known = key_known(t, &name);
     if (known != NULL) {

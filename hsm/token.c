@@ -124,7 +124,7 @@ static enum chancery_err token_login(struct hsm_token *t, const CK_TOKEN_INFO *i
 
 enum chancery_err hsm_token_attach(struct hsm_token *t, struct diag *diag)
 {
-    CK_TOKEN_INFO info;
+    CK_TOKEN_INFO info = {0};
     CK_RV rv;
     TRY(hsm_token_slot(t->m, &t->uri, t->deadline_ms, &t->slot, &info, diag));
     HSM_CALL(rv, t->deadline_ms, t->m, C_OpenSession, t->slot, CKF_SERIAL_SESSION, NULL, NULL,

@@ -59,7 +59,7 @@ static enum chancery_err load_keys(struct arena *a, const json_t *all, const cha
         return CH_NOMEM;
     }
     for (size_t i = 0; i < n; i++) {
-        struct slice spki;
+        struct slice spki = {0};
         TRY(get_base64(a, json_array_get(list, i), kind, &spki, diag));
         TRY(crypto_public_from_spki(spki, &out->keys[i], diag));
         crypto_public_prepare(out->keys[i]);

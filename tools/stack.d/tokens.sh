@@ -12,7 +12,8 @@ tokens_init() {
         user=$(owner_of_partition "$p")
         [ -e "$folder/done" ] && continue
         say "making the token chancery-$p"
-        rm -rf "$folder"
+        mkdir -p "$folder" # it may be a mounted volume, which cannot be removed
+        find "$folder" -mindepth 1 -delete
         own "$user" 700 "$folder" "$folder/tokens"
         put "$user" 600 "$folder/softhsm2.conf" <<CONF
 directories.tokendir = $folder/tokens
