@@ -107,11 +107,6 @@ static enum chancery_err compile_head(struct policy_bundle *b, const struct poli
     return err;
 }
 
-static bool starts_with(const char *s, const char *head)
-{
-    return strncmp(s, head, strlen(head)) == 0;
-}
-
 static bool ends_with(const char *s, const char *tail)
 {
     size_t n = strlen(s), m = strlen(tail);
@@ -126,9 +121,10 @@ static struct slice profile_name(const char *path)
 }
 
 static enum chancery_err compile_profile(struct policy_bundle *b, const struct policy_file *f,
-                                         struct policy_profile *p, struct diag *diag)
+                                         struct diag *diag)
 {
     struct conf_doc *doc = NULL;
+    struct policy_profile *p = &b->profiles[b->n_profiles++]; /* unique as file names are */
     TRY(conf_parse(f->path, f->content, &doc, diag));
     enum chancery_err err = policy_profile_compile(b, conf_root(doc), p, diag);
     if (err == CH_OK && !slice_eq(profile_name(f->path), slice_str(p->t.name))) {
@@ -170,10 +166,48 @@ static enum chancery_err hash_files(struct policy_bundle *b, const struct policy
     return CH_OK;
 }
 
+/* What a file is by its path, in the order of compiling: what others refer to comes first. */
+static const struct {
+    const char *path; /* of a file, or of a folder (ending in '/') whose files end in `suffix` */
+    const char *suffix;
+    enum chancery_err (*compile)(struct policy_bundle *b, const struct policy_file *f,
+                                 struct diag *diag); /* NULL: only hashed */
+} classes[] = {
+    {"README.md", NULL, NULL},
+    {"bundle.yaml", NULL, compile_head},
+    {"profiles/", ".yaml", compile_profile},
+};
+#define CLASSES (sizeof classes / sizeof classes[0])
+
+/* The class of a path; CLASSES when a bundle has no such file. */
+static size_t class_of(const char *path)
+{
+    for (size_t i = 0; i < CLASSES; i++) {
+        size_t n = strlen(classes[i].path);
+        if (classes[i].suffix == NULL
+                ? strcmp(path, classes[i].path) == 0
+                : strncmp(path, classes[i].path, n) == 0 && path[n] != '.' &&
+                      strchr(path + n, '/') == NULL && ends_with(path + n, classes[i].suffix)) {
+            return i;
+        }
+    }
+    return CLASSES;
+}
+
+static enum chancery_err compile_class(struct policy_bundle *b, size_t class,
+                                       const struct policy_file *files, size_t n, struct diag *diag)
+{
+    for (size_t i = 0; i < n && classes[class].compile != NULL; i++) {
+        if (class_of(files[i].path) == class) {
+            TRY(classes[class].compile(b, &files[i], diag));
+        }
+    }
+    return CH_OK;
+}
+
 static enum chancery_err compile_sorted(struct policy_bundle *b, const struct policy_file *files,
                                         size_t n, struct diag *diag)
 {
-    bool has_head = false;
     TRY(hash_files(b, files, n));
     TRY(policy_primes_make(b));
     b->profiles = arena_alloc(&b->arena, n * sizeof *b->profiles);
@@ -181,16 +215,16 @@ static enum chancery_err compile_sorted(struct policy_bundle *b, const struct po
         return CH_NOMEM;
     }
     for (size_t i = 0; i < n; i++) {
-        if (strcmp(files[i].path, "bundle.yaml") == 0) {
-            TRY(compile_head(b, &files[i], diag));
-            has_head = true;
-        } else if (starts_with(files[i].path, "profiles/") && ends_with(files[i].path, ".yaml")) {
-            TRY(compile_profile(b, &files[i], &b->profiles[b->n_profiles], diag));
-            b->n_profiles++; /* names are unique as file names are */
+        if (class_of(files[i].path) == CLASSES) {
+            return diag_set(diag, CH_INVALID, files[i].path, "policy.file",
+                            "a bundle has no such file; docs/POLICY.md lists what it holds");
         }
     }
+    for (size_t class = 0; class < CLASSES; class ++) {
+        TRY(compile_class(b, class, files, n, diag));
+    }
     qsort(b->profiles, b->n_profiles, sizeof *b->profiles, by_name);
-    if (!has_head || b->n_profiles == 0) {
+    if (b->name == NULL || b->n_profiles == 0) {
         return diag_set(diag, CH_INVALID, "bundle.yaml", "policy.bundle",
                         "a bundle has a bundle.yaml and at least one profile");
     }
@@ -288,15 +322,16 @@ static enum chancery_err visit(struct folder *d, const char *sub, const char *na
     if (path == NULL) {
         return CH_NOMEM;
     }
-    if (strcmp(path, "profiles") == 0) {
-        return list_folder(d, path);
+    for (size_t i = 0; i < CLASSES && sub[0] == '\0'; i++) {
+        size_t n = strlen(path);
+        if (strncmp(classes[i].path, path, n) == 0 && strcmp(classes[i].path + n, "/") == 0) {
+            return list_folder(d, path);
+        }
     }
-    bool profile = sub[0] != '\0' && name[0] != '.' && ends_with(name, ".yaml");
-    if (profile || strcmp(path, "bundle.yaml") == 0 || strcmp(path, "README.md") == 0) {
-        return add_file(d, path);
-    }
-    return refuse_file(d, path,
-                       "a bundle holds bundle.yaml, profiles/NAME.yaml and README.md only");
+    return class_of(path) < CLASSES
+               ? add_file(d, path)
+               : refuse_file(d, path,
+                             "a bundle has no such file; docs/POLICY.md lists what it holds");
 }
 
 enum chancery_err policy_bundle_load(const char *dir, struct policy_bundle **out, struct diag *diag)

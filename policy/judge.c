@@ -6,14 +6,24 @@
 
 /* ---- writing results ---- */
 
-/* Copies text into a fixed field; what is not printable ASCII becomes '?'. */
-static void put_text(char *out, size_t cap, struct slice s)
+const char *policy_keep(struct policy_judge *j, struct slice s)
 {
-    size_t n = s.len < cap - 1 ? s.len : cap - 1;
+    struct policy_verdict *v = j->v;
+    size_t n = s.len < POLICY_TEXT_MAX ? s.len : POLICY_TEXT_MAX;
+    if (n == 0) {
+        return "";
+    }
+    if (sizeof v->pool - v->pool_len <= n) {
+        v->verdict = POLICY_FAIL; /* a result that finds no room must not pass unseen */
+        return "...";
+    }
+    char *out = v->pool + v->pool_len;
     for (size_t i = 0; i < n; i++) {
         out[i] = s.ptr[i] >= 0x20 && s.ptr[i] < 0x7f ? (char)s.ptr[i] : '?';
     }
     out[n] = '\0';
+    v->pool_len += n + 1;
+    return out;
 }
 
 void policy_say(struct policy_judge *j, const char *rule, enum policy_outcome outcome,
@@ -26,13 +36,8 @@ void policy_say(struct policy_judge *j, const char *rule, enum policy_outcome ou
     if (v->n == POLICY_RULES_MAX) {
         return;
     }
-    struct policy_rule *r = &v->rules[v->n++];
-    r->rule = rule;
-    r->outcome = outcome;
-    r->field = field;
-    put_text(r->observed, sizeof r->observed, observed);
-    put_text(r->required, sizeof r->required, slice_str(required));
-    put_text(r->source, sizeof r->source, slice_str(source));
+    v->rules[v->n++] =
+        (struct policy_rule){rule, outcome, field, policy_keep(j, observed), required, source};
 }
 
 void policy_say_number(struct policy_judge *j, const char *rule, bool ok, const char *field,
@@ -58,36 +63,32 @@ void policy_say_na(struct policy_judge *j, const char *rule, const char *field, 
 
 /* ---- the digest of results: chancery/rules/v1, docs/ISSUANCE.md ---- */
 
-#define RESULT_MAX (5 * 4 + 1 + 64 + 64 + 96 + 96 + 64)
+#define RESULT_MAX (3 * 2 + 1 + 64 + 64 + POLICY_TEXT_MAX)
 
-static size_t put_field(uint8_t *at, const char *s, size_t max)
+static size_t put_text(uint8_t *at, const char *s, size_t max)
 {
     size_t n = strnlen(s, max);
-    at[0] = 0;
-    at[1] = 0;
-    at[2] = (uint8_t)(n >> 8);
-    at[3] = (uint8_t)n;
-    memcpy(at + 4, s, n);
-    return n + 4;
+    at[0] = (uint8_t)(n >> 8);
+    at[1] = (uint8_t)n;
+    memcpy(at + 2, s, n);
+    return n + 2;
 }
 
+/* What a rule requires and which line says so follow from the bundle, which the permit names. */
 static void digest_rules(struct policy_verdict *v)
 {
     static const char head[] = "chancery/rules/v1\n";
-    uint8_t space[sizeof head + 4 + (size_t)POLICY_RULES_MAX * RESULT_MAX];
+    uint8_t space[sizeof head + 2 + (size_t)POLICY_RULES_MAX * RESULT_MAX];
     size_t at = sizeof head - 1;
     memcpy(space, head, at);
-    memset(space + at, 0, 3);
-    space[at + 3] = (uint8_t)v->n;
-    at += 4;
+    space[at++] = (uint8_t)(v->n >> 8);
+    space[at++] = (uint8_t)v->n;
     for (size_t i = 0; i < v->n; i++) {
         const struct policy_rule *r = &v->rules[i];
-        at += put_field(space + at, r->rule, 64);
+        at += put_text(space + at, r->rule, 64);
         space[at++] = (uint8_t)r->outcome;
-        at += put_field(space + at, r->field, 64);
-        at += put_field(space + at, r->observed, sizeof r->observed);
-        at += put_field(space + at, r->required, sizeof r->required);
-        at += put_field(space + at, r->source, sizeof r->source);
+        at += put_text(space + at, r->field, 64);
+        at += put_text(space + at, r->observed, POLICY_TEXT_MAX);
     }
     crypto_sha256(slice_of(space, at), v->rules_sha256);
 }
@@ -190,6 +191,7 @@ void policy_judge_certificate(const struct policy_bundle *b, const struct policy
 {
     struct policy_judge j = {.b = b, .f = f, .r = f->request, .v = out};
     out->n = 0;
+    out->pool_len = 0;
     out->verdict = POLICY_PASS; /* each failed rule turns it; nothing turns it back */
     judge_all(&j);
     crypto_public_free(j.key);
@@ -207,6 +209,7 @@ void policy_judge_crl(const struct policy_bundle *b, const struct policy_crl_fac
     struct policy_judge j = {.b = b, .v = out};
     const char *src = b->crl_source;
     out->n = 0;
+    out->pool_len = 0;
     out->verdict = POLICY_PASS;
     policy_say(&j, "issuer.known", policy_outcome_of(f->issuer != NULL), "issuer", "engine",
                slice_str(f->issuer == NULL ? "" : f->issuer->issuer_id),

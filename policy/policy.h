@@ -10,7 +10,9 @@
 #include "crypto/alg.h"
 #include "permit/permit.h"
 
-#define POLICY_RULES_MAX 96
+#define POLICY_RULES_MAX 256        /* all families together; lints alone are about a hundred */
+#define POLICY_TEXT_MAX 95          /* octets of an observed or required text that are kept */
+#define POLICY_POOL ((size_t)24576) /* texts of one verdict */
 
 struct policy_bundle;
 
@@ -18,6 +20,14 @@ struct policy_bundle;
  * README.md; any other file is refused. Errors carry file:line:column and a suggestion. */
 enum chancery_err policy_bundle_load(const char *dir, struct policy_bundle **out,
                                      struct diag *diag) MUST_CHECK;
+/* policy_bundle_compile compiles files in memory (any order); same errors. The content may go when
+ * it returns. */
+struct policy_file {
+    const char *path; /* relative, "profiles/web.yaml" */
+    struct slice content;
+};
+enum chancery_err policy_bundle_compile(const struct policy_file *files, size_t n,
+                                        struct policy_bundle **out, struct diag *diag) MUST_CHECK;
 void policy_bundle_free(struct policy_bundle *b);
 /* policy_bundle_hash: SHA-256 over chancery/bundle/v1 (docs/ISSUANCE.md): each file's path and
  * SHA-256. */
@@ -85,9 +95,9 @@ struct policy_rule {
     const char *rule; /* stable id; static */
     enum policy_outcome outcome;
     const char *field;
-    char observed[96];
-    char required[96];
-    char source[64]; /* "profiles/web.yaml:12" */
+    const char *observed; /* in the verdict's pool */
+    const char *required; /* static, the bundle's, or in the pool */
+    const char *source;   /* "profiles/web.yaml:12"; the bundle's or static */
 };
 struct policy_issuer {
     const char *issuer_id;
@@ -99,8 +109,16 @@ struct policy_issuer {
     uint32_t shards;
     const char *crl_url_base, *ocsp_url, *aia_url_base;
 };
+/* Signed approvals of the request, as they came; the judge verifies them (lib/approval). */
+struct policy_approval {
+    struct slice bytes, signature;
+};
+struct policy_usage; /* what quotas and the history of issuance say: limits.h */
 struct policy_facts {
     const struct permit_request *request;
+    const struct policy_approval *approvals;
+    size_t n_approvals;
+    const struct policy_usage *usage; /* NULL: not known, and rules that need it fail */
     struct slice tbs; /* final TBSCertificate; empty: judge the request alone (Evaluate) */
     const struct policy_issuer *issuer;
     int64_t now_s;
@@ -113,6 +131,8 @@ struct policy_verdict {
     size_t n;
     struct policy_rule rules[POLICY_RULES_MAX];
     uint8_t rules_sha256[32]; /* for the permit item */
+    size_t pool_len;
+    char pool[POLICY_POOL];
 };
 /* policy_judge_certificate evaluates every rule; never fails: what cannot be read is a failed rule.
  * Without TBS the rules over its bytes are "not applicable": such a verdict must never be

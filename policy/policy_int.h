@@ -87,16 +87,6 @@ struct policy_bundle {
     size_t n_groups;
 };
 
-/* One file of a bundle. */
-struct policy_file {
-    const char *path; /* relative, "profiles/web.yaml" */
-    struct slice content;
-};
-/* policy_bundle_compile compiles files in memory (any order). Used by policy_bundle_load and by
- * tests. */
-enum chancery_err policy_bundle_compile(const struct policy_file *files, size_t n,
-                                        struct policy_bundle **out, struct diag *diag) MUST_CHECK;
-
 /* policy_profile_compile fills `p` from one file's root node. */
 enum chancery_err policy_profile_compile(struct policy_bundle *b, const struct conf_node *root,
                                          struct policy_profile *p, struct diag *diag) MUST_CHECK;
@@ -151,7 +141,8 @@ struct policy_judge {
     size_t n_subject;
 };
 
-/* policy_say adds a rule's result. Texts are cut to fit and made printable. */
+/* policy_say adds a rule's result. `observed` is copied, cut to fit and made printable; the other
+ * texts must outlive the verdict: static, or of the bundle (else: policy_keep). */
 void policy_say(struct policy_judge *j, const char *rule, enum policy_outcome outcome,
                 const char *field, const char *source, struct slice observed, const char *required);
 /* policy_say_number / policy_say_hex: observed is a number, or octets in hex. */
@@ -159,6 +150,9 @@ void policy_say_number(struct policy_judge *j, const char *rule, bool ok, const 
                        const char *source, int64_t observed, const char *required);
 void policy_say_hex(struct policy_judge *j, const char *rule, bool ok, const char *field,
                     const char *source, struct slice observed, const char *required);
+/* policy_keep copies a text into the verdict, cut to POLICY_TEXT_MAX and made printable. When the
+ * pool is full the verdict fails and the text is "...". */
+const char *policy_keep(struct policy_judge *j, struct slice s);
 static inline enum policy_outcome policy_outcome_of(bool ok)
 {
     return ok ? POLICY_PASS : POLICY_FAIL;

@@ -43,7 +43,8 @@ static void compare(struct policy_judge *j, const struct wanted *w)
     }
     char hex[97];
     hex_encode(slice_sub(w->value, 0, 47), hex);
-    policy_say_hex(j, w->rule, slice_eq(e->value, w->value), w->field, w->source, e->value, hex);
+    policy_say_hex(j, w->rule, slice_eq(e->value, w->value), w->field, w->source, e->value,
+                   policy_keep(j, slice_str(hex)));
 }
 
 /* ---- values that depend on key, issuer and serial ---- */
