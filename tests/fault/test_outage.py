@@ -112,13 +112,13 @@ class Outage(unittest.TestCase):
             resumed = load.wait_for_each(30)
         self.verdict(service, load, resumed)
 
-    def verdict(self, what, load, resumed):
+    def verdict(self, what, load, resumed, codes=("UNAVAILABLE",)):
         self.assertIsNotNone(resumed, f"{what}: did not resume: {load.failures} {load.details}")
         self.stack.wait_ready()
         accounting.settle(self.stack)
         counts = accounting.check(self, self.stack, load.acknowledged)
         print(f"{what}: every client resumed {resumed:.2f} s after its return; {counts}; clients saw {load.failures}", flush=True)
-        self.assertEqual(set(load.failures) - {"UNAVAILABLE"}, set(), f"{what}: {load.failures} {load.details}")
+        self.assertEqual(set(load.failures) - set(codes), set(), f"{what}: {load.failures} {load.details}")
         self.assertLessEqual(resumed, RESUME_S, f"{what}: resumed after {resumed:.1f} s")
 
     def outage_and_calls(self, service, refusal):
@@ -203,7 +203,8 @@ class Outage(unittest.TestCase):
             self.stack.sv("up", "registration")
             self.wait_answer("registration")
             resumed = load.wait_for_each(30)
-        self.verdict("registration", load, resumed)
+        # libgrpc ends a call that arrives between the stop and its GOAWAY with CANCELLED, before we see it.
+        self.verdict("registration", load, resumed, codes=("UNAVAILABLE", "CANCELLED"))
 
     def test_revocation(self):
         """Issuing goes on without it; revoking stops with UNAVAILABLE and resumes."""
