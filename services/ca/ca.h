@@ -11,9 +11,10 @@
 #include "db/db.h"
 #include "permit/permit.h"
 #include "policy/policy.h"
+#include "tbs/tbs.h"
 #include "x509/x509.h"
 
-#define CA_SERIAL 16   /* octets: 127 random bits (CA/Browser Forum BR 7.1 wants 64) */
+#define CA_SERIAL TBS_SERIAL
 #define CA_CHAIN_MAX 8 /* certificates of a chain: real ones have two or three */
 #define CA_ISSUERS_MAX 64
 
@@ -27,14 +28,14 @@ struct ca_issuer {
     enum crypto_alg alg; /* its signatures */
     uint32_t shards;
     const char *crl_url_base, *ocsp_url, *aia_url_base;
+    struct policy_issuer facts; /* the same for the writer; points to what stands above */
 };
 
-/* A profile with everything of its certificates that does not depend on the request. */
+/* A profile, prepared for building. */
 struct ca_profile {
     const struct policy_template *t;
     const struct ca_issuer *issuer;
-    struct slice key_usage, key_usage_rsa; /* empty: no extension */
-    struct slice basic, eku, policies, aki, aia;
+    struct tbs_profile tbs;
 };
 
 struct ca_pool;
@@ -68,11 +69,6 @@ const struct ca_issuer *ca_issuer_find(const struct ca *ca, struct slice issuer_
 enum chancery_err ca_profiles_load(struct ca *ca, const char *dir, const uint8_t bundle_sha256[32],
                                    struct diag *diag) MUST_CHECK;
 const struct ca_profile *ca_profile_find(const struct ca *ca, struct slice name);
-
-/* ca_profile_prepare fills `out` for a template under an issuer; values live in `arena`. */
-enum chancery_err ca_profile_prepare(const struct policy_template *t,
-                                     const struct ca_issuer *issuer, struct arena *arena,
-                                     struct ca_profile *out) MUST_CHECK;
 
 /* ca_keys_check asks the signer whether it holds every issuer's key (readiness). CH_UNAVAILABLE
  * while it cannot be asked or a key is missing. */

@@ -3,8 +3,6 @@
 
 #include <stdlib.h>
 
-#include "build.h"
-
 #define URL_MAX 2048
 #define SERIAL_MAX 20
 #define VANISHED_MAX 512 /* serials of one question about expiry */
@@ -221,7 +219,8 @@ enum chancery_err ca_crl_check_new(const struct ca_crl_header *header,
     enum chancery_err err =
         c->reader == NULL || c->old.reader == NULL
             ? CH_NOMEM
-            : ca_build_crl_url(header->issuer, header->shard, c->url, sizeof c->url);
+            : tbs_crl_url(header->issuer->crl_url_base, header->issuer->issuer_id, header->shard,
+                          c->url, sizeof c->url);
     if (err != CH_OK) {
         ca_crl_check_free(c);
         return err;

@@ -6,7 +6,6 @@
 #ifndef CHANCERY_CA_ISSUE_H
 #define CHANCERY_CA_ISSUE_H
 
-#include "build.h"
 #include "ca.h"
 #include "chancery/ca/v1/ca.pb-c.h"
 #include "chancery/policy/v1/policy.pb-c.h"
@@ -21,7 +20,7 @@ struct ca_item {
     const struct ca_profile *profile;
     struct crypto_public *key;
     uint8_t serial[CA_SERIAL];
-    struct ca_built built;
+    struct tbs_built built;
     struct arena arena; /* of this item: items are worked on side by side */
 
     struct slice permit_item; /* canonical octets */

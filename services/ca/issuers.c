@@ -135,6 +135,21 @@ static enum chancery_err check_key(struct ca_issuer *out, struct diag *diag)
     return CH_OK;
 }
 
+/* What the TBS writer wants to know. */
+static void fill_facts(struct ca_issuer *i)
+{
+    i->facts = (struct policy_issuer){.issuer_id = i->issuer_id,
+                                      .subject = i->cert.subject,
+                                      .ski = i->cert.ski,
+                                      .key_type = crypto_public_type(i->key),
+                                      .not_after_s = i->cert.not_after_s,
+                                      .shards = i->shards,
+                                      .crl_url_base = i->crl_url_base,
+                                      .ocsp_url = i->ocsp_url,
+                                      .aia_url_base = i->aia_url_base};
+    memcpy(i->facts.spki_sha256, crypto_public_spki_sha256(i->key), 32);
+}
+
 static enum chancery_err copy_text(struct ca *ca, const struct conf_node *row, const char *key,
                                    const char **out, struct diag *diag)
 {
@@ -175,6 +190,7 @@ static enum chancery_err read_issuer(struct ca *ca, const char *list, const stru
         out->key = NULL;
         return err;
     }
+    fill_facts(out);
     ca->n_issuers++;
     return CH_OK;
 }

@@ -1,6 +1,7 @@
 /* Step 3: the request is the one that registration stated, the requester holds the key, the TBS is
  * written. What fails here is the request's fault: refused, and logged by registration. */
 #include "issue.h"
+#include "os/os.h"
 #include "pool.h"
 
 #define ATTEMPT_MAX 1000000 /* retries of a request end long before */
@@ -45,6 +46,15 @@ static enum chancery_err check_possession(struct ca_item *i)
     return CH_OK;
 }
 
+/* CA_SERIAL random octets, top bit clear, first octet not zero. */
+static void new_serial(uint8_t out[CA_SERIAL])
+{
+    do {
+        os_random(out, CA_SERIAL);
+        out[0] &= 0x7f;
+    } while (out[0] == 0);
+}
+
 static enum chancery_err build_item(const struct ca_batch *b, struct ca_item *i)
 {
     TRY(check_stated(b, i));
@@ -54,10 +64,10 @@ static enum chancery_err build_item(const struct ca_batch *b, struct ca_item *i)
                         "there is no such profile");
     }
     TRY(check_possession(i));
-    ca_build_serial(i->serial);
-    const struct ca_build in = {i->profile, &i->request, i->key, slice_of(i->serial, CA_SERIAL),
-                                b->now_s};
-    return ca_build_tbs(&in, &i->arena, &i->built, &i->diag);
+    new_serial(i->serial);
+    const struct tbs_input in = {&i->profile->tbs, &i->request, i->key,
+                                 slice_of(i->serial, CA_SERIAL), b->now_s};
+    return tbs_build(&in, &i->arena, &i->built, &i->diag);
 }
 
 static void build_one(void *ctx, size_t index)

@@ -1,4 +1,4 @@
-/* services/ca/build.c: what it writes for every shipped profile and key type, the policy engine's
+/* tbs/build.c: what it writes for every shipped profile and key type, the policy engine's
  * own reader passes, and OpenSSL reads and verifies. */
 #include "samples.h"
 
@@ -6,14 +6,14 @@
 
 #include <openssl/x509v3.h>
 
-#include "build.h"
+#include "tbs/tbs.h"
 
 #define TEXT(z) slice_of((z), sizeof(z) - 1)
 #define NOW 1763690000
 
 struct fixture {
     struct arena arena;
-    struct ca_issuer issuer;
+    struct policy_issuer issuer;
     EVP_PKEY *issuer_key;
     struct policy_bundle *bundle;
 };
@@ -48,11 +48,14 @@ static void make_issuer(struct fixture *f, enum crypto_key_type type)
     samples_sign(f->issuer_key, alg, buf_slice(&tbs), &sig);
     assert_int_equal(x509_assemble(buf_slice(&tbs), alg, buf_slice(&sig), &der), CH_OK);
     const uint8_t *copy = arena_copy(&f->arena, buf_slice(&der));
-    assert_int_equal(x509_cert_read(slice_of(copy, der.len), &f->arena, &f->issuer.cert, NULL),
-                     CH_OK);
-    assert_int_equal(crypto_public_from_spki(f->issuer.cert.spki, &f->issuer.key, NULL), CH_OK);
+    struct x509_cert cert;
+    assert_int_equal(x509_cert_read(slice_of(copy, der.len), &f->arena, &cert, NULL), CH_OK);
     f->issuer.issuer_id = "issuing-1";
-    f->issuer.alg = alg;
+    f->issuer.subject = cert.subject;
+    f->issuer.ski = cert.ski;
+    f->issuer.key_type = type;
+    f->issuer.not_after_s = cert.not_after_s;
+    crypto_sha256(cert.spki, f->issuer.spki_sha256);
     f->issuer.shards = 64;
     f->issuer.crl_url_base = "http://crl.example.test";
     f->issuer.ocsp_url = "http://ocsp.example.test";
@@ -76,7 +79,6 @@ static void open_fixture(struct fixture *f, enum crypto_key_type issuer)
 static void close_fixture(struct fixture *f)
 {
     policy_bundle_free(f->bundle);
-    crypto_public_free(f->issuer.key);
     EVP_PKEY_free(f->issuer_key);
     arena_clear(&f->arena);
 }
@@ -104,38 +106,29 @@ static struct permit_request request(const char *profile, struct slice subject,
 }
 
 static void build(struct fixture *f, const struct permit_request *r,
-                  const struct crypto_public *key, struct ca_built *out)
+                  const struct crypto_public *key, struct tbs_built *out)
 {
-    struct ca_profile profile;
-    uint8_t serial[CA_SERIAL];
+    struct tbs_profile profile;
+    uint8_t serial[TBS_SERIAL];
     struct diag d = {0};
     const struct policy_profile *p = policy_profile_find(f->bundle, r->profile);
     assert_non_null(p);
     assert_int_equal(
-        ca_profile_prepare(policy_profile_template(p), &f->issuer, &f->arena, &profile), CH_OK);
-    ca_build_serial(serial);
-    const struct ca_build in = {&profile, r, key, slice_of(serial, sizeof serial), NOW};
-    assert_int_equal(ca_build_tbs(&in, &f->arena, out, &d), CH_OK);
+        tbs_profile_prepare(policy_profile_template(p), &f->issuer, &f->arena, &profile), CH_OK);
+    for (size_t i = 0; i < sizeof serial; i++) {
+        serial[i] = (uint8_t)(0x13 + 7 * i);
+    }
+    const struct tbs_input in = {&profile, r, key, slice_of(serial, sizeof serial), NOW};
+    assert_int_equal(tbs_build(&in, &f->arena, out, &d), CH_OK);
     assert_int_equal(out->shard, x509_shard(slice_of(serial, sizeof serial), 64));
-    assert_true(serial[0] >= 1 && serial[0] <= 0x7f);
 }
 
 static void expect_judged(struct fixture *f, const struct permit_request *r,
-                          const struct ca_built *built)
+                          const struct tbs_built *built)
 {
     static struct policy_verdict verdict;
-    struct policy_issuer issuer = {.issuer_id = f->issuer.issuer_id,
-                                   .subject = f->issuer.cert.subject,
-                                   .ski = f->issuer.cert.ski,
-                                   .key_type = crypto_public_type(f->issuer.key),
-                                   .not_after_s = f->issuer.cert.not_after_s,
-                                   .shards = f->issuer.shards,
-                                   .crl_url_base = f->issuer.crl_url_base,
-                                   .ocsp_url = f->issuer.ocsp_url,
-                                   .aia_url_base = f->issuer.aia_url_base};
-    memcpy(issuer.spki_sha256, crypto_public_spki_sha256(f->issuer.key), 32);
     const struct policy_facts facts = {
-        .request = r, .tbs = built->tbs, .issuer = &issuer, .now_s = NOW};
+        .request = r, .tbs = built->tbs, .issuer = &f->issuer, .now_s = NOW};
     policy_judge_certificate(f->bundle, &facts, &verdict);
     for (size_t i = 0; i < verdict.n; i++) {
         if (verdict.rules[i].outcome == POLICY_FAIL) {
@@ -147,13 +140,15 @@ static void expect_judged(struct fixture *f, const struct permit_request *r,
     assert_int_equal(verdict.verdict, POLICY_PASS);
 }
 
-static void expect_openssl_verifies(struct fixture *f, const struct ca_built *built)
+static void expect_openssl_verifies(struct fixture *f, const struct tbs_built *built)
 {
     struct buf sig, der;
     buf_init(&sig, 1024);
     buf_init(&der, 1 << 16);
-    samples_sign(f->issuer_key, f->issuer.alg, built->tbs, &sig);
-    assert_int_equal(x509_assemble(built->tbs, f->issuer.alg, buf_slice(&sig), &der), CH_OK);
+    samples_sign(f->issuer_key, crypto_alg_default(f->issuer.key_type), built->tbs, &sig);
+    assert_int_equal(
+        x509_assemble(built->tbs, crypto_alg_default(f->issuer.key_type), buf_slice(&sig), &der),
+        CH_OK);
     const uint8_t *p = der.ptr;
     X509 *cert = d2i_X509(NULL, &p, (long)der.len);
     assert_non_null(cert);
@@ -198,7 +193,7 @@ static void every_key_under_every_issuer_passes_the_judge(void **state)
         for (size_t k = 0; k < 4; k++) {
             struct crypto_public *key = public_of(keys[k]);
             struct permit_request r = request("web", slice_of(empty_name, 2), web_sans, 3, key);
-            struct ca_built built;
+            struct tbs_built built;
             build(&f, &r, key, &built);
             expect_judged(&f, &r, &built);
             expect_openssl_verifies(&f, &built);
@@ -239,7 +234,7 @@ static void shipped_profiles_pass_the_judge(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct permit_request r =
             request(rows[i].profile, rows[i].subject, rows[i].sans, rows[i].n, key);
-        struct ca_built built;
+        struct tbs_built built;
         struct buf text;
         buf_init(&text, 4096);
         build(&f, &r, key, &built);
@@ -265,7 +260,7 @@ static void life_is_asked_for_and_bounded(void **state)
     open_fixture(&f, CRYPTO_KEY_P256);
     struct crypto_public *key = public_of(CRYPTO_KEY_P256);
     struct permit_request r = request("web", slice_of(empty_name, 2), web_sans, 3, key);
-    struct ca_built built;
+    struct tbs_built built;
     build(&f, &r, key, &built);
     assert_true(built.not_before_s == NOW - 3600 && built.not_after_s == NOW + 90LL * 86400);
     r.max_validity_s = 3600;
@@ -275,7 +270,7 @@ static void life_is_asked_for_and_bounded(void **state)
     r.max_validity_s = 4000000000U;
     build(&f, &r, key, &built);
     assert_true(built.not_after_s == NOW + 90LL * 86400);
-    f.issuer.cert.not_after_s = NOW + 86400; /* never past the issuer's own end */
+    f.issuer.not_after_s = NOW + 86400; /* never past the issuer's own end */
     build(&f, &r, key, &built);
     assert_true(built.not_after_s == NOW + 86400);
     expect_judged(&f, &r, &built);
@@ -295,20 +290,20 @@ static void names_that_cannot_be_written_refused(void **state)
     buf_init(&name, 4096);
     samples_name(X509_OID_CN, DER_UTF8, slice_of(long_cn, 65), &name);
     struct permit_request r = request("client", buf_slice(&name), NULL, 0, key);
-    struct ca_profile profile;
-    struct ca_built built = {.shard = 77};
+    struct tbs_profile profile;
+    struct tbs_built built = {.shard = 77};
     struct diag d = {0};
-    const uint8_t serial[CA_SERIAL] = {1};
-    assert_int_equal(ca_profile_prepare(policy_profile_template(
-                                            policy_profile_find(f.bundle, slice_str("client"))),
-                                        &f.issuer, &f.arena, &profile),
+    const uint8_t serial[TBS_SERIAL] = {1};
+    assert_int_equal(tbs_profile_prepare(policy_profile_template(
+                                             policy_profile_find(f.bundle, slice_str("client"))),
+                                         &f.issuer, &f.arena, &profile),
                      CH_OK);
-    const struct ca_build in = {&profile, &r, key, slice_of(serial, sizeof serial), NOW};
-    assert_int_equal(ca_build_tbs(&in, &f.arena, &built, &d), CH_INVALID);
+    const struct tbs_input in = {&profile, &r, key, slice_of(serial, sizeof serial), NOW};
+    assert_int_equal(tbs_build(&in, &f.arena, &built, &d), CH_INVALID);
     assert_string_equal(d.rule, "name.length");
     assert_int_equal(built.shard, 77);
     r.subject_der = slice_of("\x30\x01", 2);
-    assert_int_equal(ca_build_tbs(&in, &f.arena, &built, &d), CH_MALFORMED);
+    assert_int_equal(tbs_build(&in, &f.arena, &built, &d), CH_MALFORMED);
     assert_string_equal(d.rule, "build.subject");
     buf_clear(&name);
     crypto_public_free(key);

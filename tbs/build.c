@@ -1,10 +1,8 @@
 /* The TBS writer's plan: validity, subject, extensions of a certificate (policy/policy.h says the
  * shape). */
-#include "build.h"
-
 #include <stdio.h>
 
-#include "os/os.h"
+#include "tbs/tbs.h"
 
 #define EXTENSIONS 10
 #define RDNS 64
@@ -15,19 +13,10 @@
 static const uint8_t der_null[] = {DER_NULL, 0};
 static const uint8_t der_empty_name[] = {DER_SEQUENCE, 0};
 
-void ca_build_serial(uint8_t out[CA_SERIAL])
+enum chancery_err tbs_crl_url(const char *base, const char *issuer_id, uint32_t shard, char *out,
+                              size_t cap)
 {
-    do {
-        os_random(out, CA_SERIAL);
-        out[0] &= 0x7f;
-    } while (out[0] == 0);
-}
-
-enum chancery_err ca_build_crl_url(const struct ca_issuer *issuer, uint32_t shard, char *out,
-                                   size_t cap)
-{
-    int n = snprintf(out, cap, "%s/%s/%u.crl", issuer->crl_url_base, issuer->issuer_id,
-                     (unsigned)shard);
+    int n = snprintf(out, cap, "%s/%s/%u.crl", base, issuer_id, (unsigned)shard);
     return n < 0 || (size_t)n >= cap ? CH_LIMIT : CH_OK;
 }
 
@@ -57,7 +46,7 @@ static bool first_dns(const struct permit_request *r, struct slice *out)
     return false;
 }
 
-static bool row_value(const struct ca_build *in, size_t row, size_t nth,
+static bool row_value(const struct tbs_input *in, size_t row, size_t nth,
                       const struct x509_rdn *asked, size_t n_asked, struct slice *out)
 {
     const struct policy_template *t = in->profile->t;
@@ -73,7 +62,7 @@ static bool row_value(const struct ca_build *in, size_t row, size_t nth,
            first_dns(in->request, out);
 }
 
-static enum chancery_err build_subject(const struct ca_build *in, struct arena *arena,
+static enum chancery_err build_subject(const struct tbs_input *in, struct arena *arena,
                                        struct buf *out, struct diag *diag)
 {
     const struct policy_template *t = in->profile->t;
@@ -135,15 +124,15 @@ static bool is_rsa(const struct crypto_public *key)
     return crypto_public_rsa_n(key).len > 0;
 }
 
-static enum chancery_err build_extensions(const struct ca_build *in, bool empty_subject,
+static enum chancery_err build_extensions(const struct tbs_input *in, bool empty_subject,
                                           uint32_t shard, struct arena *arena, struct extensions *e)
 {
-    const struct ca_profile *p = in->profile;
+    const struct tbs_profile *p = in->profile;
     char url[URL_MAX];
     TRY(x509_ext_ski(crypto_public_spki(in->key), &e->ski));
     TRY(write_san(in->request, arena, &e->san));
     if (p->t->cdp) {
-        TRY(ca_build_crl_url(p->issuer, shard, url, sizeof url));
+        TRY(tbs_crl_url(p->issuer->crl_url_base, p->issuer->issuer_id, shard, url, sizeof url));
         TRY(x509_ext_cdp(url, &e->cdp));
     }
     add(e, X509_EXT_AKI, false, p->aki);
@@ -164,25 +153,25 @@ static enum chancery_err build_extensions(const struct ca_build *in, bool empty_
 
 /* ---- the whole ---- */
 
-static void build_validity(const struct ca_build *in, struct ca_built *out)
+static void build_validity(const struct tbs_input *in, struct tbs_built *out)
 {
     const struct policy_template *t = in->profile->t;
     int64_t asked = in->request->max_validity_s;
     int64_t life = asked == 0                  ? t->validity_s
                    : asked < t->validity_max_s ? asked
                                                : t->validity_max_s;
-    int64_t end = in->profile->issuer->cert.not_after_s;
+    int64_t end = in->profile->issuer->not_after_s;
     out->not_before_s = in->now_s - t->backdate_s;
     out->not_after_s = in->now_s + life < end ? in->now_s + life : end;
 }
 
-static enum chancery_err write_tbs(const struct ca_build *in, struct slice subject,
+static enum chancery_err write_tbs(const struct tbs_input *in, struct slice subject,
                                    const struct extensions *e, struct buf *tbs,
-                                   struct ca_built *out, struct diag *diag)
+                                   struct tbs_built *out, struct diag *diag)
 {
     const struct x509_tbs t = {.serial = in->serial,
-                               .alg = in->profile->issuer->alg,
-                               .issuer = in->profile->issuer->cert.subject,
+                               .alg = crypto_alg_default(in->profile->issuer->key_type),
+                               .issuer = in->profile->issuer->subject,
                                .not_before_s = out->not_before_s,
                                .not_after_s = out->not_after_s,
                                .subject = subject,
@@ -197,9 +186,9 @@ static enum chancery_err write_tbs(const struct ca_build *in, struct slice subje
                      "the certificate cannot be written: too large, or the issuer has expired");
 }
 
-static enum chancery_err build(const struct ca_build *in, struct arena *arena, struct extensions *e,
-                               struct buf *subject, struct buf *tbs, struct ca_built *out,
-                               struct diag *diag)
+static enum chancery_err build(const struct tbs_input *in, struct arena *arena,
+                               struct extensions *e, struct buf *subject, struct buf *tbs,
+                               struct tbs_built *out, struct diag *diag)
 {
     TRY(build_subject(in, arena, subject, diag));
     bool empty = slice_eq(buf_slice(subject), slice_of(der_empty_name, sizeof der_empty_name));
@@ -219,12 +208,12 @@ static enum chancery_err build(const struct ca_build *in, struct arena *arena, s
     return CH_OK;
 }
 
-enum chancery_err ca_build_tbs(const struct ca_build *in, struct arena *arena, struct ca_built *out,
-                               struct diag *diag)
+enum chancery_err tbs_build(const struct tbs_input *in, struct arena *arena, struct tbs_built *out,
+                            struct diag *diag)
 {
     struct extensions e = {.n = 0};
     struct buf subject, tbs;
-    struct ca_built built = {.shard = x509_shard(in->serial, in->profile->issuer->shards)};
+    struct tbs_built built = {.shard = x509_shard(in->serial, in->profile->issuer->shards)};
     buf_init(&e.ski, 64);
     buf_init(&e.san, X509_TBS_MAX);
     buf_init(&e.cdp, URL_MAX + 64);

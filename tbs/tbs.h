@@ -1,0 +1,53 @@
+/* The TBS writer: a TBSCertificate from profile, request, key and issuer. Pure: no clock, no I/O,
+ * no randomness of its own.
+ *
+ * It writes what a sound request deserves; whether the result may be signed is policy's judgement,
+ * over the bytes, with a reader that shares no code with this. What breaks an encoding rule is
+ * refused here. chancery-ca builds with it; the tools of the policy engine build with it what ca
+ * would build under another bundle. */
+#ifndef CHANCERY_TBS_TBS_H
+#define CHANCERY_TBS_TBS_H
+
+#include "policy/policy.h"
+#include "x509/x509.h"
+
+#define TBS_SERIAL 16 /* octets: 127 random bits (CA/Browser Forum BR 7.1 wants 64) */
+
+/* A profile under an issuer, with everything of its certificates that does not depend on the
+ * request. */
+struct tbs_profile {
+    const struct policy_template *t;
+    const struct policy_issuer *issuer;
+    struct slice key_usage, key_usage_rsa; /* empty: no extension */
+    struct slice basic, eku, policies, aki, aia;
+};
+
+/* tbs_profile_prepare fills `out` for a template under an issuer, both of which must outlive it;
+ * values live in `arena`. CH_LIMIT, CH_NOMEM. */
+enum chancery_err tbs_profile_prepare(const struct policy_template *t,
+                                      const struct policy_issuer *issuer, struct arena *arena,
+                                      struct tbs_profile *out) MUST_CHECK;
+
+struct tbs_input {
+    const struct tbs_profile *profile;
+    const struct permit_request *request;
+    const struct crypto_public *key; /* proven to be the requester's */
+    struct slice serial;             /* TBS_SERIAL octets, first one 01..7f */
+    int64_t now_s;
+};
+struct tbs_built {
+    struct slice tbs, subject; /* DER */
+    uint8_t tbs_sha256[32];
+    int64_t not_before_s, not_after_s;
+    uint32_t shard;
+};
+
+/* tbs_build writes the TBS; results live in `arena`. Rules "name.*", "build.*". */
+enum chancery_err tbs_build(const struct tbs_input *in, struct arena *arena, struct tbs_built *out,
+                            struct diag *diag) MUST_CHECK;
+
+/* tbs_crl_url writes the URL of a shard's CRL: <base>/<issuer>/<shard>.crl. CH_LIMIT. */
+enum chancery_err tbs_crl_url(const char *base, const char *issuer_id, uint32_t shard, char *out,
+                              size_t cap) MUST_CHECK;
+
+#endif
