@@ -15,6 +15,8 @@
 #define PERMIT_STATEMENT_TTL_S 300 /* life of a statement: covers queueing and two retries */
 #define PERMIT_SANS_MAX 256
 #define PERMIT_EXTENSIONS_MAX 32
+#define PERMIT_METHODS_MAX 16 /* methods of authentication in one evidence: about ten exist */
+#define PERMIT_CLAIMS_MAX 64  /* a token with more is not about one requester */
 
 /* ---- chancery/request/v1 ---- */
 
@@ -27,8 +29,15 @@ struct permit_extension {
     bool critical;
     struct slice value;
 };
+struct permit_claim {
+    struct slice name, value;
+};
 struct permit_evidence {
     struct slice protocol, caller, client_cert_sha256, proof, proof_sha256;
+    const struct slice *authentication; /* methods proven, strictly ascending */
+    size_t n_authentication;
+    const struct permit_claim *claims; /* strictly ascending by (name, value) */
+    size_t n_claims;
 };
 struct permit_request {
     struct slice request_id; /* 16 */

@@ -13,6 +13,9 @@
 #define SAN_VALUE_MAX 4096 /* a directoryName is the longest */
 #define EXTENSION_MAX 65535
 #define OID_MAX 64
+#define CLAIM_MAX_LEN 512 /* a claim becomes part of a name, which is shorter */
+/* Evidence at all its limits stays below. */
+#define EVIDENCE_MAX ((size_t)64 << 10)
 
 static enum chancery_err bad(struct diag *diag, enum chancery_err err, const char *field,
                              const char *rule, const char *text)
@@ -80,6 +83,38 @@ static enum chancery_err check_lists(const struct permit_request *r, struct diag
     return CH_OK;
 }
 
+static int claim_cmp(const struct permit_claim *a, const struct permit_claim *b)
+{
+    int c = slice_cmp(a->name, b->name);
+    return c != 0 ? c : slice_cmp(a->value, b->value);
+}
+
+/* One evidence has one encoding: both lists ascend, so nothing stands twice. */
+static enum chancery_err check_evidence_lists(const struct permit_evidence *e, struct diag *diag)
+{
+    if (e->n_authentication > PERMIT_METHODS_MAX || e->n_claims > PERMIT_CLAIMS_MAX) {
+        return bad(diag, CH_LIMIT, "request.evidence", "request.count",
+                   "too many methods of authentication or claims");
+    }
+    for (size_t i = 0; i < e->n_authentication; i++) {
+        TRY(check_text(e->authentication[i], 1, NAME_MAX_LEN, "request.evidence.authentication",
+                       diag));
+        if (i > 0 && slice_cmp(e->authentication[i - 1], e->authentication[i]) >= 0) {
+            return bad(diag, CH_INVALID, "request.evidence.authentication",
+                       "request.evidence.order", "methods must be sorted, without duplicates");
+        }
+    }
+    for (size_t i = 0; i < e->n_claims; i++) {
+        TRY(check_text(e->claims[i].name, 1, NAME_MAX_LEN, "request.evidence.claims", diag));
+        TRY(check_text(e->claims[i].value, 1, CLAIM_MAX_LEN, "request.evidence.claims", diag));
+        if (i > 0 && claim_cmp(&e->claims[i - 1], &e->claims[i]) >= 0) {
+            return bad(diag, CH_INVALID, "request.evidence.claims", "request.evidence.order",
+                       "claims must be sorted by name and value, without duplicates");
+        }
+    }
+    return CH_OK;
+}
+
 static enum chancery_err check_request(const struct permit_request *r, struct diag *diag)
 {
     const struct permit_evidence *e = &r->evidence;
@@ -96,20 +131,30 @@ static enum chancery_err check_request(const struct permit_request *r, struct di
     TRY(check_text(e->caller, 1, URI_MAX_LEN, "request.evidence.caller", diag));
     TRY(check_digest(e->client_cert_sha256, true, 32, "request.evidence.client_cert_sha256", diag));
     TRY(check_text(e->proof, 1, NAME_MAX_LEN, "request.evidence.proof", diag));
-    return check_digest(e->proof_sha256, true, 32, "request.evidence.proof_sha256", diag);
+    TRY(check_digest(e->proof_sha256, true, 32, "request.evidence.proof_sha256", diag));
+    return check_evidence_lists(e, diag);
 }
 
 enum chancery_err permit_evidence_digest(const struct permit_evidence *e,
                                          uint8_t out[PERMIT_DIGEST])
 {
     struct buf b CLEANUP(buf_clear);
-    buf_init(&b, 4096);
+    buf_init(&b, EVIDENCE_MAX);
     TRY(buf_add_str(&b, CANON_EVIDENCE));
     TRY(canon_put_bytes(&b, e->protocol));
     TRY(canon_put_bytes(&b, e->caller));
     TRY(canon_put_bytes(&b, e->client_cert_sha256));
     TRY(canon_put_bytes(&b, e->proof));
     TRY(canon_put_bytes(&b, e->proof_sha256));
+    TRY(buf_add_u32be(&b, (uint32_t)e->n_authentication));
+    for (size_t i = 0; i < e->n_authentication; i++) {
+        TRY(canon_put_bytes(&b, e->authentication[i]));
+    }
+    TRY(buf_add_u32be(&b, (uint32_t)e->n_claims));
+    for (size_t i = 0; i < e->n_claims; i++) {
+        TRY(canon_put_bytes(&b, e->claims[i].name));
+        TRY(canon_put_bytes(&b, e->claims[i].value));
+    }
     crypto_sha256(buf_slice(&b), out);
     return CH_OK;
 }
@@ -198,6 +243,38 @@ static enum chancery_err lists_from_proto(const struct Chancery__Common__V1__Req
     return CH_OK;
 }
 
+static enum chancery_err evidence_from_proto(const struct Chancery__Common__V1__Evidence *m,
+                                             struct arena *arena, struct permit_evidence *e,
+                                             struct diag *diag)
+{
+    if (m->n_authentication > PERMIT_METHODS_MAX || m->n_claims > PERMIT_CLAIMS_MAX) {
+        return bad(diag, CH_LIMIT, "request.evidence", "request.count",
+                   "too many methods of authentication or claims");
+    }
+    struct slice *methods = arena_alloc(arena, m->n_authentication * sizeof *methods);
+    struct permit_claim *claims = arena_alloc(arena, m->n_claims * sizeof *claims);
+    if (methods == NULL || claims == NULL) {
+        return CH_NOMEM;
+    }
+    for (size_t i = 0; i < m->n_authentication; i++) {
+        methods[i] = slice_str(m->authentication[i]);
+    }
+    for (size_t i = 0; i < m->n_claims; i++) {
+        claims[i] =
+            (struct permit_claim){slice_str(m->claims[i]->name), slice_str(m->claims[i]->value)};
+    }
+    *e = (struct permit_evidence){.protocol = slice_str(m->protocol),
+                                  .caller = slice_str(m->caller),
+                                  .client_cert_sha256 = bin(m->client_cert_sha256),
+                                  .proof = slice_str(m->proof),
+                                  .proof_sha256 = bin(m->proof_sha256),
+                                  .authentication = methods,
+                                  .n_authentication = m->n_authentication,
+                                  .claims = claims,
+                                  .n_claims = m->n_claims};
+    return CH_OK;
+}
+
 enum chancery_err permit_request_from_proto(const struct Chancery__Common__V1__Request *m,
                                             struct arena *arena, struct permit_request *out,
                                             struct diag *diag)
@@ -214,12 +291,8 @@ enum chancery_err permit_request_from_proto(const struct Chancery__Common__V1__R
         .spki_sha256 = bin(m->spki_sha256),
         .subject_der = bin(m->subject_der),
         .max_validity_s = m->max_validity_s,
-        .evidence = {.protocol = slice_str(m->evidence->protocol),
-                     .caller = slice_str(m->evidence->caller),
-                     .client_cert_sha256 = bin(m->evidence->client_cert_sha256),
-                     .proof = slice_str(m->evidence->proof),
-                     .proof_sha256 = bin(m->evidence->proof_sha256)},
     };
+    TRY(evidence_from_proto(m->evidence, arena, &r.evidence, diag));
     TRY(lists_from_proto(m, arena, &r, diag));
     *out = r;
     return CH_OK;

@@ -77,6 +77,8 @@ static enum chancery_err evaluate_request(struct cli *cli, const struct args *ar
     int64_t validity_s = 0;
     TRY(args_duration_s(args, "validity", 1, UINT32_MAX, &validity_s, diag));
     TRY(client_identity(cli, &uri, client, diag));
+    /* What registration would state about this caller. */
+    static const char *const proven[] = {"mtls", "pkcs10"};
     os_random(id, sizeof id);
     crypto_sha256(csr->spki, spki);
     crypto_sha256(csr->der, proof);
@@ -93,6 +95,8 @@ static enum chancery_err evaluate_request(struct cli *cli, const struct args *ar
     e->client_cert_sha256 = rpc_bytes(&cli->arena, slice_of(client, sizeof client));
     e->proof = arena_str(&cli->arena, slice_str("pkcs10"));
     e->proof_sha256 = rpc_bytes(&cli->arena, slice_of(proof, sizeof proof));
+    e->authentication = (char **)(uintptr_t)proven;
+    e->n_authentication = sizeof proven / sizeof proven[0];
     r->evidence = e;
     return evaluate_lists(cli, csr, r);
 }

@@ -120,6 +120,10 @@ static enum chancery_err fill_evidence(struct rpc_call *call, struct slice pkcs1
     e->caller = (char *)(uintptr_t)rpc_caller(call);
     e->client_cert_sha256 = rpc_bytes(arena, slice_of(rpc_caller_cert_sha256(call), 32));
     e->proof = (char *)(uintptr_t) "pkcs10";
+    /* What the caller has proven itself; ca verifies that the key signed the PKCS#10. */
+    static const char *const proven[] = {"mtls", "pkcs10"};
+    e->authentication = (char **)(uintptr_t)proven;
+    e->n_authentication = sizeof proven / sizeof proven[0];
     e->proof_sha256 = rpc_bytes(arena, slice_of(digest, sizeof digest));
     m->evidence = e;
     return e->client_cert_sha256.data == NULL || e->proof_sha256.data == NULL ? CH_NOMEM : CH_OK;

@@ -90,7 +90,7 @@ class Attack(unittest.TestCase):
             spki_sha256=hashlib.sha256(spki).digest(), subject_der=csr.subject.public_bytes(),
             sans=[self.common.San(type=3, value=(host or self.host).encode())],
             evidence=self.common.Evidence(protocol="grpc", caller=self.certificate.requester, proof="pkcs10",
-                                          proof_sha256=hashlib.sha256(self.csr).digest()))
+                                          proof_sha256=hashlib.sha256(self.csr).digest(), authentication=["mtls", "pkcs10"]))
 
     def permit(self, tbs, request=None, statement=None, signature=None):
         request = request or self.request()

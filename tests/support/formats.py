@@ -17,7 +17,9 @@ def request_digest(r):
     """Digest of a chancery.common.v1.Request message."""
     e = r.evidence
     evidence = sha256(b"chancery/evidence/v1\n" + b"".join(field(x) for x in (
-        e.protocol.encode(), e.caller.encode(), e.client_cert_sha256, e.proof.encode(), e.proof_sha256)))
+        e.protocol.encode(), e.caller.encode(), e.client_cert_sha256, e.proof.encode(), e.proof_sha256))
+        + struct.pack(">I", len(e.authentication)) + b"".join(field(x.encode()) for x in e.authentication)
+        + struct.pack(">I", len(e.claims)) + b"".join(field(x.encode()) for c in e.claims for x in (c.name, c.value)))
     data = b"chancery/request/v1\n" + r.request_id
     data += b"".join(field(x.encode()) for x in (r.tenant, r.profile, r.requester))
     data += r.spki_sha256 + field(r.subject_der)

@@ -22,6 +22,12 @@ static struct permit_request sample(void)
                                              {8, {(const uint8_t *)"\xc0\0\2\1", 4}}};
     static const struct permit_extension exts[] = {
         {{(const uint8_t *)"\x55\x1d\x0f", 3}, true, {(const uint8_t *)"\x03\x02\x07\x80", 4}}};
+    static const struct slice methods[] = {{(const uint8_t *)"mtls", 4},
+                                           {(const uint8_t *)"pkcs10", 6}};
+    static const struct permit_claim claims[] = {
+        {{(const uint8_t *)"host", 4}, {(const uint8_t *)"a", 1}},
+        {{(const uint8_t *)"host", 4}, {(const uint8_t *)"b", 1}},
+        {{(const uint8_t *)"site", 4}, {(const uint8_t *)"north", 5}}};
     return (struct permit_request){
         .request_id = slice_of(d1, 16),
         .tenant = slice_str("default"),
@@ -38,7 +44,11 @@ static struct permit_request sample(void)
                      .caller = slice_str("spiffe://t.test/user/alice"),
                      .client_cert_sha256 = slice_of(d3, 32),
                      .proof = slice_str("pkcs10"),
-                     .proof_sha256 = slice_of(d4, 32)},
+                     .proof_sha256 = slice_of(d4, 32),
+                     .authentication = methods,
+                     .n_authentication = 2,
+                     .claims = claims,
+                     .n_claims = 3},
     };
 }
 
@@ -59,7 +69,7 @@ static void request_digest_matches_vector(void **state)
     struct permit_request r = sample();
     char hex[65];
     digest_hex(&r, hex);
-    assert_string_equal(hex, "763b9f7d284f76ec9e004b00fc5feec14207f6a15f96b3cd116b9344faab2bc5");
+    assert_string_equal(hex, "d0ac54428f8186683a122bb0efa28cd0db1bd454251581c3a7705cbb9b5575bd");
 }
 
 static void request_digest_depends_on_every_field(void **state)
@@ -71,7 +81,17 @@ static void request_digest_depends_on_every_field(void **state)
     static const struct permit_san one_san[] = {{3, {(const uint8_t *)"c.example", 9}}};
     static const struct permit_extension not_critical[] = {
         {{(const uint8_t *)"\x55\x1d\x0f", 3}, false, {(const uint8_t *)"\x03\x02\x07\x80", 4}}};
-    struct permit_request v[14];
+    static const struct slice spoken[] = {{(const uint8_t *)"mtls", 4},
+                                          {(const uint8_t *)"pkcs11", 6}};
+    static const struct permit_claim other_value[] = {
+        {{(const uint8_t *)"host", 4}, {(const uint8_t *)"a", 1}},
+        {{(const uint8_t *)"host", 4}, {(const uint8_t *)"c", 1}},
+        {{(const uint8_t *)"site", 4}, {(const uint8_t *)"north", 5}}};
+    static const struct permit_claim other_name[] = {
+        {{(const uint8_t *)"host", 4}, {(const uint8_t *)"a", 1}},
+        {{(const uint8_t *)"host", 4}, {(const uint8_t *)"b", 1}},
+        {{(const uint8_t *)"size", 4}, {(const uint8_t *)"north", 5}}};
+    struct permit_request v[19];
     size_t n = sizeof v / sizeof *v;
     for (size_t i = 0; i < n; i++) {
         v[i] = sample();
@@ -91,6 +111,11 @@ static void request_digest_depends_on_every_field(void **state)
     v[11].evidence.client_cert_sha256 = slice_of(d1, 0);
     v[12].evidence.proof = slice_str("crmf");
     v[13].evidence.proof_sha256 = slice_of(d1, 32);
+    v[14].evidence.n_authentication = 1;
+    v[15].evidence.authentication = spoken;
+    v[16].evidence.n_claims = 2;
+    v[17].evidence.claims = other_value;
+    v[18].evidence.claims = other_name;
     for (size_t i = 0; i < n; i++) {
         digest_hex(&v[i], other);
         assert_string_not_equal(base, other);
@@ -158,6 +183,74 @@ static void request_wrong_values_refused(void **state)
     expect_request(&r, CH_INVALID, "request.utf8");
 }
 
+static void evidence_wrong_lists_refused(void **state)
+{
+    (void)state;
+    char long_text[1024];
+    memset(long_text, 'a', sizeof long_text);
+    struct permit_request r = sample();
+    struct slice methods[2] = {slice_str("pkcs10"), slice_str("mtls")};
+    struct permit_claim claims[2] = {{slice_str("a"), slice_str("2")},
+                                     {slice_str("a"), slice_str("1")}};
+    r.evidence.authentication = methods;
+    expect_request(&r, CH_INVALID, "request.evidence.order");
+    methods[1] = methods[0];
+    expect_request(&r, CH_INVALID, "request.evidence.order");
+    methods[0] = slice_of("", 0);
+    expect_request(&r, CH_INVALID, "request.missing");
+    methods[0] = slice_of(long_text, 65);
+    expect_request(&r, CH_LIMIT, "request.length");
+    methods[0] = slice_str("\xff");
+    expect_request(&r, CH_INVALID, "request.utf8");
+    r.evidence.n_authentication = PERMIT_METHODS_MAX + 1;
+    expect_request(&r, CH_LIMIT, "request.count");
+    r = sample();
+    r.evidence.claims = claims;
+    r.evidence.n_claims = 2;
+    expect_request(&r, CH_INVALID, "request.evidence.order"); /* by value where names equal */
+    claims[1] = claims[0];
+    expect_request(&r, CH_INVALID, "request.evidence.order");
+    claims[0].name = slice_str("b");
+    expect_request(&r, CH_INVALID, "request.evidence.order");
+    claims[0] = (struct permit_claim){slice_of("", 0), slice_str("1")};
+    expect_request(&r, CH_INVALID, "request.missing");
+    claims[0] = (struct permit_claim){slice_str("a"), slice_of("", 0)};
+    expect_request(&r, CH_INVALID, "request.missing");
+    claims[0] = (struct permit_claim){slice_str("a"), slice_of("1\0", 2)};
+    expect_request(&r, CH_INVALID, "request.utf8");
+    claims[0] = (struct permit_claim){slice_of(long_text, 65), slice_str("1")};
+    expect_request(&r, CH_LIMIT, "request.length");
+    claims[0] = (struct permit_claim){slice_str("a"), slice_of(long_text, 513)};
+    expect_request(&r, CH_LIMIT, "request.length");
+    r.evidence.n_claims = PERMIT_CLAIMS_MAX + 1;
+    expect_request(&r, CH_LIMIT, "request.count");
+}
+
+/* All lists at their limits: the encoding finds room. */
+static void evidence_at_its_limits_has_a_digest(void **state)
+{
+    (void)state;
+    static char methods_text[PERMIT_METHODS_MAX][64], claims_text[PERMIT_CLAIMS_MAX][512];
+    struct slice methods[PERMIT_METHODS_MAX];
+    struct permit_claim claims[PERMIT_CLAIMS_MAX];
+    struct permit_request r = sample();
+    for (size_t i = 0; i < PERMIT_METHODS_MAX; i++) {
+        memset(methods_text[i], 'a' + (int)i, 64);
+        methods[i] = slice_of(methods_text[i], 64);
+    }
+    for (size_t i = 0; i < PERMIT_CLAIMS_MAX; i++) {
+        memset(claims_text[i], '0' + (int)i, 512);
+        claims[i] =
+            (struct permit_claim){slice_of(claims_text[i], 64), slice_of(claims_text[i], 512)};
+    }
+    r.evidence.authentication = methods;
+    r.evidence.n_authentication = PERMIT_METHODS_MAX;
+    r.evidence.claims = claims;
+    r.evidence.n_claims = PERMIT_CLAIMS_MAX;
+    uint8_t digest[32];
+    assert_int_equal(permit_request_digest(&r, digest, NULL), CH_OK);
+}
+
 static void request_from_proto_gives_same_digest(void **state)
 {
     (void)state;
@@ -186,6 +279,18 @@ static void request_from_proto_gives_same_digest(void **state)
     e.client_cert_sha256 = (ProtobufCBinaryData){32, c3};
     e.proof = pkcs10;
     e.proof_sha256 = (ProtobufCBinaryData){32, c4};
+    char mtls[] = "mtls", host[] = "host", site[] = "site", va[] = "a", vb[] = "b", vn[] = "north";
+    char *methods[] = {mtls, pkcs10};
+    Chancery__Common__V1__Claim cl[3], *clp[3] = {&cl[0], &cl[1], &cl[2]};
+    for (size_t i = 0; i < 3; i++) {
+        chancery__common__v1__claim__init(&cl[i]);
+        cl[i].name = i < 2 ? host : site;
+        cl[i].value = i == 0 ? va : i == 1 ? vb : vn;
+    }
+    e.authentication = methods;
+    e.n_authentication = 2;
+    e.claims = clp;
+    e.n_claims = 3;
     m.request_id = (ProtobufCBinaryData){16, c1};
     m.tenant = tenant;
     m.profile = profile;
@@ -207,6 +312,11 @@ static void request_from_proto_gives_same_digest(void **state)
     assert_string_equal(a, b);
     s[0].type = (Chancery__Common__V1__SanType)259; /* must not become type 3 */
     assert_int_equal(permit_request_from_proto(&m, &arena, &got, NULL), CH_INVALID);
+    e.n_claims = PERMIT_CLAIMS_MAX + 1;
+    assert_int_equal(permit_request_from_proto(&m, &arena, &got, NULL), CH_LIMIT);
+    e.n_claims = 0;
+    e.n_authentication = PERMIT_METHODS_MAX + 1;
+    assert_int_equal(permit_request_from_proto(&m, &arena, &got, NULL), CH_LIMIT);
     arena_clear(&arena);
 }
 
@@ -587,6 +697,8 @@ int main(void)
         cmocka_unit_test(request_digest_matches_vector),
         cmocka_unit_test(request_digest_depends_on_every_field),
         cmocka_unit_test(request_wrong_values_refused),
+        cmocka_unit_test(evidence_wrong_lists_refused),
+        cmocka_unit_test(evidence_at_its_limits_has_a_digest),
         cmocka_unit_test(request_from_proto_gives_same_digest),
         cmocka_unit_test(statement_round_trip),
         cmocka_unit_test(statement_wrong_values_refused),
