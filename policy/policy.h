@@ -16,8 +16,8 @@
 
 struct policy_bundle;
 
-/* policy_bundle_load reads and compiles a bundle folder: bundle.yaml, profiles/NAME.yaml,
- * README.md; any other file is refused. Errors carry file:line:column and a suggestion. */
+/* policy_bundle_load reads and compiles a bundle folder (docs/POLICY.md lists its files). Errors
+ * carry file:line:column and a suggestion. */
 enum chancery_err policy_bundle_load(const char *dir, struct policy_bundle **out,
                                      struct diag *diag) MUST_CHECK;
 /* policy_bundle_compile compiles files in memory (any order); same errors. The content may go when
@@ -28,6 +28,17 @@ struct policy_file {
 };
 enum chancery_err policy_bundle_compile(const struct policy_file *files, size_t n,
                                         struct policy_bundle **out, struct diag *diag) MUST_CHECK;
+/* policy_folder_load reads a bundle's files without compiling them, sorted by path; a file that a
+ * bundle does not have, or that is no regular file, is refused. Owned by `out`; all zero is fine to
+ * clear. */
+struct policy_folder {
+    struct arena arena;
+    struct policy_file *files;
+    size_t n;
+};
+enum chancery_err policy_folder_load(const char *dir, struct policy_folder *out,
+                                     struct diag *diag) MUST_CHECK;
+void policy_folder_clear(struct policy_folder *f);
 void policy_bundle_free(struct policy_bundle *b);
 /* policy_bundle_hash: SHA-256 over chancery/bundle/v1 (docs/ISSUANCE.md): each file's path and
  * SHA-256. */

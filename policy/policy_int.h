@@ -87,6 +87,10 @@ struct policy_bundle {
     size_t n_groups;
 };
 
+/* policy_file_known: whether a bundle has a file of that path; policy_folder_known: a folder. */
+bool policy_file_known(const char *path);
+bool policy_folder_known(const char *name);
+
 /* policy_profile_compile fills `p` from one file's root node. */
 enum chancery_err policy_profile_compile(struct policy_bundle *b, const struct conf_node *root,
                                          struct policy_profile *p, struct diag *diag) MUST_CHECK;
