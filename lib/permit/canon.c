@@ -1,5 +1,5 @@
 /* Reading and writing the canon encoding, and checking signatures over it. */
-#include "permit/canon_int.h"
+#include "permit/canon.h"
 
 #include "crypto/alg.h"
 

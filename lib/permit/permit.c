@@ -2,7 +2,7 @@
 #include "permit/permit.h"
 
 #include "crypto/alg.h"
-#include "permit/canon_int.h"
+#include "permit/canon.h"
 
 static bool all_zero(const uint8_t *p, size_t n)
 {

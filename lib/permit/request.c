@@ -2,7 +2,7 @@
  * the digest is recomputed from the protobuf message by everyone who checks it. */
 #include "chancery/common/v1/common.pb-c.h"
 #include "crypto/alg.h"
-#include "permit/canon_int.h"
+#include "permit/canon.h"
 #include "permit/permit.h"
 
 /* Limits of one request; the whole is bounded by the RPC message size as well. */

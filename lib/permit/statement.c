@@ -1,6 +1,6 @@
 /* chancery/statement/v1: registration's word for the requests of one batch. */
 #include "crypto/alg.h"
-#include "permit/canon_int.h"
+#include "permit/canon.h"
 #include "permit/permit.h"
 
 #define INSTANCE_MAX 64

@@ -33,6 +33,7 @@ LIB_MAY = {
     "x509": {"base", "crypto", "der"},
     "tlog": {"base", "crypto", "der"},
     "permit": {"base", "crypto", "tlog"},
+    "approval": {"base", "crypto", "permit"},
     "db": {"base", "os", "log", "crypto"},
     "rpc": {"base", "os", "log", "crypto"},
     "http": {"base", "os", "log"},
@@ -43,7 +44,7 @@ HSM_FRAME = "lib/daemon/daemon_hsm."
 HSM_MAY = {"base", "os", "log", "crypto"}
 # The TBS writer knows templates and issuers as the engine describes them, nothing of how it judges.
 TBS_MAY = {"base", "crypto", "permit", "x509", "der"}
-POLICY_MAY = {"base", "os", "conf", "crypto", "permit", "der"}
+POLICY_MAY = {"base", "os", "conf", "crypto", "permit", "approval", "der"}
 # The judge's reader must not share code with the writer that it checks.
 POLICY_READER = ("policy/tbs.c", "policy/tbs.h", "policy/walk.c", "policy/walk.h")
 # Symbols a static library may define, besides its own name as prefix.

@@ -1,7 +1,7 @@
-/* The canon encoding: format name and newline, then fields in fixed order. Private to lib/permit.
- */
-#ifndef CHANCERY_PERMIT_CANON_INT_H
-#define CHANCERY_PERMIT_CANON_INT_H
+/* The canon encoding: format name and newline, then fields in fixed order. For the libraries that
+ * define signed formats: lib/permit and lib/approval. */
+#ifndef CHANCERY_PERMIT_CANON_H
+#define CHANCERY_PERMIT_CANON_H
 
 #include "base/bytes.h"
 
