@@ -1,7 +1,8 @@
-/* Bundle, issuers, permit key and RPC table. */
+/* Bundle, issuers, permit key, database and RPC table. */
 #include "service.h"
 
 #include "conf/conf.h"
+#include "daemon/daemon_db.h"
 #include "daemon/daemon_hsm.h"
 #include "log/log.h"
 
@@ -57,6 +58,7 @@ enum chancery_err policy_service_open(struct policy_service *s, struct diag *dia
     TRY(conf_string(daemon_conf(s->daemon), "issuers", CONF_REQUIRED, &issuers, diag));
     TRY(policy_issuers_load(issuers, trust, &s->issuers, diag));
     TRY(open_key(s, diag));
+    TRY(daemon_db_open(s->daemon, &s->db, diag));
     s->decider = (struct policy_decider){s->bundle, &s->issuers};
     return rpc_server_add(daemon_server(s->daemon),
                           &chancery__policy__v1__policy_service__descriptor, methods,

@@ -7,6 +7,7 @@
 
 struct policy_service {
     struct daemon *daemon;
+    struct db_pool *db; /* schema policy; the daemon's */
     struct policy_bundle *bundle;
     struct policy_issuers issuers;
     struct policy_decider decider;

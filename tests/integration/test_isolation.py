@@ -14,7 +14,7 @@ PARTITIONS = {  # partition -> user of the process that owns it
     "signer": "chancery-signer", "policy": "chancery-policy", "audit": "chancery-audit",
     "revocation": "chancery-revocation", "registration": "chancery-registration", "infra": "chancery-identity",
 }
-SCHEMAS = ("ca", "audit", "registration", "revocation")
+SCHEMAS = ("ca", "policy", "audit", "registration", "revocation")
 stack = None
 
 

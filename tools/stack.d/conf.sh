@@ -58,6 +58,7 @@ conf_of() {
         ;;
     policy)
         printf 'peers:\n%s\n' "$(peer audit)"
+        conf_database policy 8
         conf_hsm policy permit
         echo "issuers: $DIR/ceremony/out/issuers.yaml"
         echo "bundle: $DIR/bundle"

@@ -122,6 +122,10 @@ static void append_only_tables_refuse_everyone(void **state)
         {AUDIT, "audit.batch", "entries"},
         {AUDIT, "audit.checkpoint", "note"},
         {REVOCATION, "revocation.status", "reason"},
+        {POLICY, "policy.bundle", "contents"},
+        {POLICY, "policy.bundle_test", "failed"},
+        {POLICY, "policy.approval", "signature"},
+        {POLICY, "policy.promotion", "not_before_s"},
     };
     for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
         char update[128], delete[128], truncate[128];
@@ -224,6 +228,30 @@ static void crl_numbers_and_times_never_fall(void **state)
     assert_int_equal(sql(ca, "UPDATE ca.crl_head SET signed_number = 3"), CH_PRECONDITION);
 }
 
+static enum chancery_err promote(int64_t sequence, int64_t promoted_at_s)
+{
+    const struct db_param p[] = {DB_P_INT8(sequence), DB_P_INT8(promoted_at_s)};
+    return db_exec(conns[POLICY],
+                   "INSERT INTO policy.promotion VALUES (sha256('a'), $1, sha256('b'),"
+                   " sha256('a'), 1, $2, $2, 'x')",
+                   p, 2, NULL, NULL);
+}
+
+static void promotions_have_one_successor_and_no_gaps(void **state)
+{
+    (void)state;
+    assert_int_equal(promote(1, 100), CH_PRECONDITION); /* no such bundle */
+    assert_int_equal(sql(conns[POLICY],
+                         "INSERT INTO policy.bundle VALUES (sha256('b'), '/user/x', 1,"
+                         " ARRAY['bundle.yaml'], ARRAY['x'::bytea])"),
+                     CH_OK);
+    assert_int_equal(promote(2, 100), CH_PRECONDITION); /* gap */
+    assert_int_equal(promote(1, 100), CH_OK);
+    assert_int_equal(promote(1, 100), CH_EXISTS);      /* the race has one winner */
+    assert_int_equal(promote(2, 99), CH_PRECONDITION); /* decided before the last one */
+    assert_int_equal(promote(2, 100), CH_OK);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -233,6 +261,7 @@ int main(void)
         cmocka_unit_test(issuance_leaves_reserved_once),
         cmocka_unit_test(audit_log_has_no_gaps_and_one_writer),
         cmocka_unit_test(crl_numbers_and_times_never_fall),
+        cmocka_unit_test(promotions_have_one_successor_and_no_gaps),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
