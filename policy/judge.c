@@ -194,7 +194,6 @@ void policy_judge_certificate(const struct policy_bundle *b, const struct policy
     out->pool_len = 0;
     out->verdict = POLICY_PASS; /* each failed rule turns it; nothing turns it back */
     judge_all(&j);
-    crypto_public_free(j.key);
     if (out->n == 0) {
         out->verdict = POLICY_FAIL;
     }

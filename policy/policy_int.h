@@ -139,8 +139,8 @@ struct policy_judge {
     struct policy_verdict *v;
     bool has_tbs; /* tbs was read */
     struct policy_tbs tbs;
-    struct crypto_public *key; /* of the TBS; NULL when unreadable */
-    bool subject_known;        /* the request's subject was read and fits the template */
+    struct crypto_key_facts key; /* of the TBS; type CRYPTO_KEY_NONE when unreadable */
+    bool subject_known;          /* the request's subject was read and fits the template */
     struct policy_rdn subject[POLICY_RDNS_MAX];
     size_t n_subject;
 };

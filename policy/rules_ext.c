@@ -155,7 +155,7 @@ static void rules_ids(struct policy_judge *j)
 static void rules_template(struct policy_judge *j)
 {
     const struct policy_profile *p = j->p;
-    enum crypto_key_type type = j->key == NULL ? CRYPTO_KEY_NONE : crypto_public_type(j->key);
+    enum crypto_key_type type = j->key.type;
     bool rsa = type == CRYPTO_KEY_RSA_2048 || type == CRYPTO_KEY_RSA_3072 ||
                type == CRYPTO_KEY_RSA_4096 || type == CRYPTO_KEY_RSA_OTHER;
     const struct wanted w[] = {

@@ -70,7 +70,7 @@ static void rules_rsa(struct policy_judge *j, bool applies)
         policy_say_na(j, "rsa.modulus.close_primes", field, "engine");
         return;
     }
-    struct slice n = crypto_public_rsa_n(j->key), e = crypto_public_rsa_e(j->key);
+    struct slice n = j->key.rsa_n, e = j->key.rsa_e;
     policy_say_hex(j, "rsa.exponent", exponent_allowed(j->p, e), field, j->p->keys_source, e,
                    "an exponent of the profile");
     uint32_t factor = policy_primes_factor(j->b, n);
@@ -91,15 +91,12 @@ void policy_rules_key(struct policy_judge *j)
         return;
     }
     struct diag why = {0};
-    enum chancery_err err = crypto_public_from_spki(j->tbs.spki, &j->key, &why);
-    if (err != CH_OK) {
-        j->key = NULL;
-    }
+    enum chancery_err err = crypto_spki_read(j->tbs.spki, &j->key, &why);
     /* An even modulus, an exponent of 1, a point off the curve are refused here, by crypto's rule.
      */
     policy_say(j, "key.sound", policy_outcome_of(err == CH_OK), field, "engine",
                slice_str(err == CH_OK ? "sound" : why.rule), "readable and sound");
-    enum crypto_key_type type = err == CH_OK ? crypto_public_type(j->key) : CRYPTO_KEY_NONE;
+    enum crypto_key_type type = j->key.type;
     bool allowed = type != CRYPTO_KEY_NONE && (j->p->key_types & (1U << type)) != 0;
     policy_say(j, "key.type", policy_outcome_of(allowed), field, j->p->keys_source,
                slice_str(crypto_key_type_name(type)), "a key type of the profile");

@@ -24,6 +24,16 @@ struct crypto_public {
  * broken installation: nothing here can work). NULL for CRYPTO_HASH_NONE. */
 const EVP_MD *crypto_md(enum crypto_hash h);
 
+/* The largest RSA modulus with room for its headers. */
+#define CRYPTO_SPKI_MAX 4096
+
+/* crypto_spki_parse is crypto_spki_read; the point of an EC key is checked to be on its curve only
+ * when asked (whoever makes an OpenSSL key of it has it checked there). */
+enum chancery_err crypto_spki_parse(struct slice spki, bool check_point,
+                                    struct crypto_key_facts *out, struct diag *diag) MUST_CHECK;
+/* crypto_point_off_curve tells that refusal. */
+enum chancery_err crypto_point_off_curve(enum crypto_key_type type, struct diag *diag) MUST_CHECK;
+
 /* crypto_fixed_new makes the table of a P-256 point (uncompressed, known to be on the curve); NULL
  * without memory. crypto_fixed_valid: true says that the signature is valid, false says nothing. */
 struct crypto_fixed *crypto_fixed_new(struct slice point);

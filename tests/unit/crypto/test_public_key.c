@@ -39,6 +39,12 @@ static void expect_refused(struct slice spki, enum chancery_err err, const char 
     assert_string_equal(d.rule, rule);
     assert_null(k);
     assert_int_equal(ERR_peek_error(), 0);
+    struct crypto_key_facts facts = {.bits = 7}; /* the same judgement without a key */
+    struct diag again = {0};
+    assert_int_equal(crypto_spki_read(spki, &facts, &again), err);
+    assert_string_equal(again.rule, rule);
+    assert_int_equal(facts.bits, 7);
+    assert_int_equal(ERR_peek_error(), 0);
 }
 
 static EVP_PKEY *generate(enum crypto_key_type t)
@@ -77,6 +83,11 @@ static void spki_of_every_type_equals_openssl(void **state)
         struct crypto_public *k;
         export_spki(key, &s);
         assert_int_equal(crypto_public_from_spki(slice(&s), &k, NULL), CH_OK);
+        struct crypto_key_facts facts;
+        assert_int_equal(crypto_spki_read(slice(&s), &facts, NULL), CH_OK);
+        assert_int_equal(facts.type, crypto_public_type(k));
+        assert_int_equal(facts.bits, crypto_public_bits(k));
+        assert_true(slice_eq(facts.rsa_n, crypto_public_rsa_n(k)));
         assert_int_equal(crypto_public_type(k), rows[i].type);
         assert_int_equal(crypto_public_bits(k), rows[i].bits);
         assert_true(slice_eq(crypto_public_spki(k), slice(&s)));

@@ -6,7 +6,7 @@
 #include <openssl/x509.h>
 
 static const char bundle_yaml[] = "version: 1\nname: t\ncrl: {max_validity: 8d, backdate: 1h}\n";
-static const char profile_yaml[] =
+const char fix_profile_yaml[] =
     "name: test\n"
     "issuer: issuing-1\n"
     "callers: [/user/*, /chancery/acme, 'spiffe://partner.test/gw']\n"
@@ -40,10 +40,11 @@ struct policy_bundle *fix_bundle(const char *from, const char *to)
 {
     struct buf text CLEANUP(buf_clear);
     buf_init(&text, 1 << 20);
-    const char *at =
-        from[0] == '\0' ? profile_yaml + strlen(profile_yaml) : strstr(profile_yaml, from);
+    const char *at = from[0] == '\0' ? fix_profile_yaml + strlen(fix_profile_yaml)
+                                     : strstr(fix_profile_yaml, from);
     assert_non_null(at);
-    assert_int_equal(buf_add(&text, slice_of(profile_yaml, (size_t)(at - profile_yaml))), CH_OK);
+    assert_int_equal(buf_add(&text, slice_of(fix_profile_yaml, (size_t)(at - fix_profile_yaml))),
+                     CH_OK);
     assert_int_equal(buf_add_str(&text, to), CH_OK);
     assert_int_equal(buf_add_str(&text, at + strlen(from)), CH_OK);
     struct policy_file files[] = {{"profiles/test.yaml", buf_slice(&text)},

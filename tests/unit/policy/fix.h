@@ -27,6 +27,8 @@ struct fix {
     struct policy_verdict v;
 };
 
+/* The base profile, "test". */
+extern const char fix_profile_yaml[];
 /* fix_init makes the base: profile "test" of fix.c's bundle, P-256 key, three names. */
 void fix_init(struct fix *f);
 void fix_clear(struct fix *f);
