@@ -3,6 +3,7 @@
 #define CHANCERY_POLICY_POLICY_INT_H
 
 #include "conf/conf.h"
+#include "policy/officers.h"
 #include "policy/policy.h"
 #include "policy/tbs.h"
 #include "policy/text.h"
@@ -83,6 +84,7 @@ struct policy_bundle {
     int64_t crl_max_s, crl_backdate_s;
     struct policy_profile *profiles; /* sorted by name */
     size_t n_profiles;
+    struct policy_officers officers;
     struct policy_prime_group *groups;
     size_t n_groups;
 };
