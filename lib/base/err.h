@@ -50,10 +50,11 @@ enum chancery_err err_from_name(const char *name);
 
 /* Where and why something was refused. Fixed size: filling it cannot fail; text is cut to fit. */
 struct diag {
-    char field[96];     /* path of the offending field, "csr.subject.CN"; "" when none */
-    char rule[64];      /* stable rule id, "csr.signature", "rsa.modulus.even" */
-    char text[320];     /* one sentence: what is wrong and what to do */
-    char reference[64]; /* "RFC 5280 4.1.2.2"; "" when none */
+    char field[96];         /* path of the offending field, "csr.subject.CN"; "" when none */
+    char rule[64];          /* stable rule id, "csr.signature", "rsa.modulus.even" */
+    char text[320];         /* one sentence: what is wrong and what to do */
+    char reference[64];     /* "RFC 5280 4.1.2.2"; "" when none */
+    unsigned retry_after_s; /* the same again may succeed after so many seconds; 0: not known */
 };
 
 /* diag_set fills `d` (may be NULL) and returns `err`, so that `return diag_set(...)` reads well. */

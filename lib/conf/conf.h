@@ -58,6 +58,10 @@ enum chancery_err conf_map(const struct conf_node *map, const char *key, enum co
                            const struct conf_node **out, struct diag *diag) MUST_CHECK;
 enum chancery_err conf_list(const struct conf_node *map, const char *key, enum conf_need need,
                             const struct conf_node **out, struct diag *diag) MUST_CHECK;
+/* conf_rate reads "100/1h": a count of 1..max_n per duration of 1 s..366 d. */
+enum chancery_err conf_rate(const struct conf_node *map, const char *key, enum conf_need need,
+                            int64_t max_n, int64_t *out_n, int64_t *out_period_s,
+                            struct diag *diag) MUST_CHECK;
 /* conf_scalar returns the text of a scalar node (list items). CH_INVALID otherwise. */
 enum chancery_err conf_scalar(const struct conf_node *n, const char **out,
                               struct diag *diag) MUST_CHECK;

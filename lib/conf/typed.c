@@ -134,17 +134,18 @@ static bool read_units(const char *s, const struct unit *units, size_t n_units, 
     return true;
 }
 
+static const struct unit durations[] = {{"d", 86400}, {"h", 3600}, {"m", 60}, {"s", 1}};
+
 enum chancery_err conf_duration_s(const struct conf_node *map, const char *key, enum conf_need need,
                                   int64_t min_s, int64_t max_s, int64_t *out, struct diag *diag)
 {
-    static const struct unit units[] = {{"d", 86400}, {"h", 3600}, {"m", 60}, {"s", 1}};
     const struct conf_node *n = NULL;
     TRY(find(map, key, need, &n, diag));
     if (n == NULL) {
         return CH_OK;
     }
     int64_t v;
-    if (n->kind != CONF_SCALAR || !read_units(n->text, units, 4, &v)) {
+    if (n->kind != CONF_SCALAR || !read_units(n->text, durations, 4, &v)) {
         return conf_error(n, CH_INVALID, "conf.type", diag,
                           "\"%s\" must be a duration such as 90d, 12h, 5m, 30s or 1d12h", key);
     }
@@ -153,6 +154,31 @@ enum chancery_err conf_duration_s(const struct conf_node *map, const char *key, 
                           (long long)min_s, (long long)max_s);
     }
     *out = v;
+    return CH_OK;
+}
+
+#define RATE_PERIOD_MAX_S (366 * 86400LL) /* a longer one is a quota for life */
+
+enum chancery_err conf_rate(const struct conf_node *map, const char *key, enum conf_need need,
+                            int64_t max_n, int64_t *out_n, int64_t *out_period_s, struct diag *diag)
+{
+    const struct conf_node *n = NULL;
+    TRY(find(map, key, need, &n, diag));
+    if (n == NULL) {
+        return CH_OK;
+    }
+    int64_t count = 0, period = 0;
+    const char *p = n->kind == CONF_SCALAR ? n->text : "";
+    if (!read_digits(&p, &count) || *p != '/' || !read_units(p + 1, durations, 4, &period)) {
+        return conf_error(n, CH_INVALID, "conf.type", diag,
+                          "\"%s\" must be a rate such as 100/1h or 5/1d", key);
+    }
+    if (count < 1 || count > max_n || period < 1 || period > RATE_PERIOD_MAX_S) {
+        return conf_error(n, CH_INVALID, "conf.range", diag, "\"%s\" must be 1..%lld per 1s..366d",
+                          key, (long long)max_n);
+    }
+    *out_n = count;
+    *out_period_s = period;
     return CH_OK;
 }
 

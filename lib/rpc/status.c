@@ -128,6 +128,7 @@ static void detail_fill(Chancery__Common__V1__ErrorDetail *detail, struct detail
     detail->rule = text->d.rule;
     detail->message = text->d.text;
     detail->reference = text->d.reference;
+    detail->retry_after_s = diag->retry_after_s;
 }
 
 grpc_slice rpc_error_pack(enum chancery_err err, const struct diag *diag)
@@ -166,6 +167,9 @@ enum chancery_err rpc_error_read(const Chancery__Common__V1__ErrorDetail *detail
         err = CH_INTERNAL; /* a detail that says OK is a bug of its writer, never a success */
     }
     (void)diag_set(diag, err, detail->field, detail->rule, "%s", detail->message);
+    if (diag != NULL) {
+        diag->retry_after_s = detail->retry_after_s;
+    }
     return diag_ref(diag, err, detail->reference);
 }
 

@@ -134,6 +134,10 @@ static bool take_result(struct registration *r, struct tally *t, struct registra
         return false;
     }
     if (result->outcome == CHANCERY__CA__V1__ISSUE_OUTCOME__ISSUE_OUTCOME_REFUSED && err != CH_OK) {
+        if (err == CH_BUSY || err == CH_UNAVAILABLE) { /* not yet: the same key may ask again */
+            registration_finish(r, item, err, &diag, NULL, false);
+            return false;
+        }
         add_refused(t, item, err, &diag, result->n_rules > 0);
         return false;
     }

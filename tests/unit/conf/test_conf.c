@@ -99,6 +99,33 @@ static void typed_wrong_values_refused(void **state)
     }
 }
 
+static void rates_are_a_count_per_duration(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"5",      "5/",      "/1h",   "5/h",   "05/1h",
+                                      "5/1h ",  "5/1h/1h", "+5/1h", "5 /1h", "0/1h",
+                                      "101/1h", "5/0s",    "5/367d"};
+    struct conf_doc *doc = parse_ok("v: 100/1d12h\n");
+    struct diag d = {0};
+    int64_t n = 0, period = 0;
+    assert_int_equal(conf_rate(conf_root(doc), "v", CONF_REQUIRED, 100, &n, &period, &d), CH_OK);
+    assert_int_equal(n, 100);
+    assert_int_equal(period, 129600);
+    assert_int_equal(conf_rate(conf_root(doc), "w", CONF_OPTIONAL, 100, &n, &period, &d), CH_OK);
+    assert_int_equal(n, 100);
+    conf_free(doc);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        char text[64];
+        (void)snprintf(text, sizeof text, "v: '%s'\n", bad[i]);
+        doc = parse_ok(text);
+        n = 77;
+        assert_int_equal(conf_rate(conf_root(doc), "v", CONF_REQUIRED, 100, &n, &period, &d),
+                         CH_INVALID);
+        assert_int_equal(n, 77);
+        conf_free(doc);
+    }
+}
+
 static void typed_missing_key_keeps_default(void **state)
 {
     (void)state;
@@ -245,6 +272,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tree_typed_values_read),
         cmocka_unit_test(typed_wrong_values_refused),
+        cmocka_unit_test(rates_are_a_count_per_duration),
         cmocka_unit_test(typed_missing_key_keeps_default),
         cmocka_unit_test(finish_unknown_key_suggests_nearest),
         cmocka_unit_test(parse_outside_subset_refused),

@@ -114,6 +114,12 @@ static enum chancery_err run_item(struct arena *arena, const Chancery__Ca__V1__I
             "san.dns.allowed");
         return CH_OK;
     }
+    if (strcmp(profile, "later") == 0 && item->attempt == 1) {
+        end(arena, out, CHANCERY__CA__V1__ISSUE_OUTCOME__ISSUE_OUTCOME_REFUSED, CH_BUSY,
+            "limit.requester.rate");
+        out->error->retry_after_s = 36;
+        return CH_OK;
+    }
     if (strncmp(profile, "void-", 5) == 0 && item->attempt < (unsigned)(profile[5] - '0')) {
         end(arena, out, CHANCERY__CA__V1__ISSUE_OUTCOME__ISSUE_OUTCOME_VOIDED, CH_UNKNOWN,
             "signer.result");

@@ -4,6 +4,7 @@
  *   issue              issued
  *   refuse             refused, not logged by anyone yet
  *   refuse-logged      refused with a failed rule, as policy does, which logs it
+ *   later              refused as BUSY on the first attempt, with 36 s to wait, then issued
  *   void-N             voided for attempts below N (one digit), then issued
  *   poison             the whole call fails with INTERNAL
  *   poison-issued      issued, but the whole call fails with INTERNAL

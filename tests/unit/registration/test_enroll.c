@@ -153,6 +153,25 @@ static void refusal_of_policy_is_not_logged_again(void **state)
     answer_clear(&a);
 }
 
+static void refusal_for_now_leaves_the_request_open(void **state)
+{
+    (void)state;
+    struct ask ask = {.profile = "later", .key = "later", .csr = 1};
+    struct answer a;
+    enroll(&ask, &a);
+    expect(&a, CH_BUSY, "limit.requester.rate");
+    assert_int_equal(a.diag.retry_after_s, 36);
+    assert_int_equal(fixture_refusals("limit.requester.rate"), 0); /* policy has logged it */
+    answer_clear(&a);
+    assert_int_equal(
+        fixture_number(
+            "SELECT state::int FROM registration.request WHERE idempotency_key = 'later'"),
+        REGISTRATION_OPEN);
+    enroll(&ask, &a);
+    assert_int_equal(a.err, CH_OK);
+    answer_clear(&a);
+}
+
 static void voided_attempt_is_tried_again(void **state)
 {
     (void)state;
@@ -387,6 +406,7 @@ int main(void)
         cmocka_unit_test(key_with_other_content_is_refused_and_logged),
         cmocka_unit_test(refusal_is_logged_once_and_replayed),
         cmocka_unit_test(refusal_of_policy_is_not_logged_again),
+        cmocka_unit_test(refusal_for_now_leaves_the_request_open),
         cmocka_unit_test(voided_attempt_is_tried_again),
         cmocka_unit_test(request_that_stays_void_is_driven_on_by_its_key),
         cmocka_unit_test(batch_answers_per_item),

@@ -338,6 +338,7 @@ static void error_detail_helpers_round_trip(void **state)
     CLEANUP(arena_clear) struct arena arena = {0};
     struct diag d = {0}, got = {0};
     (void)diag_set(&d, CH_INVALID, "a.b", "rule.id", "text");
+    d.retry_after_s = 36;
     struct Chancery__Common__V1__ErrorDetail *e = rpc_error_detail(&arena, CH_INVALID, &d);
     assert_int_equal(rpc_error_read(e, &got), CH_INVALID);
     assert_memory_equal(&d, &got, sizeof d);
