@@ -184,6 +184,7 @@ static void judge_all(struct policy_judge *j)
     policy_rules_subject(j);
     policy_rules_san(j);
     policy_rules_extensions(j);
+    policy_rules_limits(j);
 }
 
 void policy_judge_certificate(const struct policy_bundle *b, const struct policy_facts *f,
@@ -198,6 +199,24 @@ void policy_judge_certificate(const struct policy_bundle *b, const struct policy
         out->verdict = POLICY_FAIL;
     }
     digest_rules(out);
+}
+
+void policy_judge_limits(const struct policy_bundle *b, const struct policy_facts *f,
+                         struct policy_verdict *v)
+{
+    struct policy_judge j = {.b = b, .f = f, .r = f->request, .v = v};
+    if (v->verdict != POLICY_NA) {
+        return;
+    }
+    v->verdict = POLICY_PASS;
+    j.p = policy_profile_find(b, j.r->profile); /* it was there */
+    if (f->usage == NULL || f->usage->state != POLICY_USAGE_KNOWN || j.p == NULL) {
+        policy_say(&j, "limit.usage", POLICY_FAIL, "request", "engine", slice_str("not known"),
+                   "what has been used");
+    } else {
+        policy_rules_limits(&j);
+    }
+    digest_rules(v);
 }
 
 /* ---- CRLs ---- */

@@ -138,7 +138,8 @@ struct policy_facts {
     size_t n_own_keys;
 };
 struct policy_verdict {
-    enum policy_outcome verdict; /* POLICY_FAIL unless every applicable rule passed */
+    enum policy_outcome verdict; /* POLICY_FAIL unless every applicable rule passed; POLICY_NA: all
+                                    but the limits, which are open (limits.h) */
     size_t n;
     struct policy_rule rules[POLICY_RULES_MAX];
     uint8_t rules_sha256[32]; /* for the permit item */

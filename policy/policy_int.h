@@ -3,7 +3,7 @@
 #define CHANCERY_POLICY_POLICY_INT_H
 
 #include "conf/conf.h"
-#include "policy/officers.h"
+#include "policy/limits.h"
 #include "policy/policy.h"
 #include "policy/tbs.h"
 #include "policy/text.h"
@@ -63,6 +63,7 @@ struct policy_profile {
     size_t n_exponents;
     bool cn_in_names;
     struct policy_names names;
+    struct policy_limits limits;
     /* Values known when the bundle is compiled; empty slices: extension absent. */
     struct slice key_usage, key_usage_rsa, basic, eku, policies;
     /* "profiles/web.yaml:12" of what said so. */
@@ -84,7 +85,6 @@ struct policy_bundle {
     int64_t crl_max_s, crl_backdate_s;
     struct policy_profile *profiles; /* sorted by name */
     size_t n_profiles;
-    struct policy_officers officers;
     struct policy_prime_group *groups;
     size_t n_groups;
 };
@@ -174,6 +174,7 @@ void policy_rules_key(struct policy_judge *j);
 void policy_rules_subject(struct policy_judge *j); /* fills subject */
 void policy_rules_san(struct policy_judge *j);
 void policy_rules_extensions(struct policy_judge *j);
+void policy_rules_limits(struct policy_judge *j); /* last: they count what is permitted */
 
 /* policy_service_name says whether a host name or URI lies in the service trust domain (always true
  * when no trust domain is set). */
