@@ -170,6 +170,7 @@ static const struct {
     {"README.md", NULL, NULL},
     {"tests/", ".yaml", NULL}, /* table tests: read by trial/, not by the judge */
     {"bundle.yaml", NULL, compile_head},
+    {"officers.yaml", NULL, policy_officers_compile},
     {"profiles/", ".yaml", compile_profile},
 };
 #define CLASSES (sizeof classes / sizeof classes[0])
@@ -230,6 +231,10 @@ static enum chancery_err compile_sorted(struct policy_bundle *b, const struct po
             return diag_set(diag, CH_INVALID, files[i].path, "policy.file",
                             "a bundle has no such file; docs/POLICY.md lists what it holds");
         }
+        if (i > 0 && strcmp(files[i - 1].path, files[i].path) == 0) {
+            return diag_set(diag, CH_INVALID, files[i].path, "policy.file",
+                            "this file is given twice");
+        }
     }
     for (size_t class = 0; class < CLASSES; class ++) {
         TRY(compile_class(b, class, files, n, diag));
@@ -277,6 +282,7 @@ enum chancery_err policy_bundle_load(const char *dir, struct policy_bundle **out
 void policy_bundle_free(struct policy_bundle *b)
 {
     if (b != NULL) {
+        policy_officers_clear(&b->officers);
         arena_clear(&b->arena);
         free(b);
     }

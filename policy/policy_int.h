@@ -4,6 +4,7 @@
 
 #include "conf/conf.h"
 #include "policy/limits.h"
+#include "policy/officers.h"
 #include "policy/policy.h"
 #include "policy/tbs.h"
 #include "policy/text.h"
@@ -85,6 +86,7 @@ struct policy_bundle {
     int64_t crl_max_s, crl_backdate_s;
     struct policy_profile *profiles; /* sorted by name */
     size_t n_profiles;
+    struct policy_officers officers;
     struct policy_prime_group *groups;
     size_t n_groups;
 };
