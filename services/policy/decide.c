@@ -171,6 +171,7 @@ static enum chancery_err decide_certificate(const struct policy_decider *d,
                                        .own_keys = (const uint8_t(*)[32])d->issuers->own_keys,
                                        .n_own_keys = d->issuers->n_own_keys};
     policy_judge_certificate(d->bundle, &facts, &verdict);
+    out->judged = true;
     return conclude(&verdict, arena, out);
 }
 

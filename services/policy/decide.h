@@ -17,6 +17,7 @@ struct policy_decision {
     struct slice item_bytes; /* canonical item */
     bool has_request;        /* item.request_digest is one */
     bool profile_known;
+    bool judged;           /* a certificate that the engine was asked about */
     const char *issuer_id; /* as asked; "" when the issuer is unknown */
     const char *profile;
     /* Refused: why. err is CH_OK exactly when the item is permitted. */

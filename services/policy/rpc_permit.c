@@ -208,6 +208,7 @@ enum chancery_err policy_rpc_permit(struct rpc_call *call, const ProtobufCMessag
     OS_FAILPOINT("policy.judged");
     TRY(sign_permit(s, items, in->n_items, now_s, call, out));
     OS_FAILPOINT("policy.signed");
+    policy_history_keep(s, in, items, policy_bundle_hash(s->bundle), now_s);
     for (size_t i = 0; i < in->n_items; i++) {
         TRY(answer_item(&items[i], arena, &out->items[i]));
     }

@@ -9,7 +9,9 @@
 static const char *const ca_only[] = {"/chancery/ca", NULL};
 static const char *const everybody[] = {"/user/*", "/chancery/*", NULL};
 
-static const struct rpc_method methods[] = {
+/* Who reads the history is in the configuration. */
+static struct rpc_method methods[] = {
+    {"ReadHistory", RPC_SERVER_STREAM, policy_rpc_read_history, NULL},
     {"Permit", RPC_UNARY, policy_rpc_permit, ca_only},
     {"Evaluate", RPC_UNARY, policy_rpc_evaluate, everybody},
     {"GetBundle", RPC_UNARY, policy_rpc_get_bundle, everybody},
@@ -59,6 +61,8 @@ enum chancery_err policy_service_open(struct policy_service *s, struct diag *dia
     TRY(policy_issuers_load(issuers, trust, &s->issuers, diag));
     TRY(open_key(s, diag));
     TRY(daemon_db_open(s->daemon, &s->db, diag));
+    TRY(policy_history_open(s, diag));
+    methods[0].callers = s->history_readers;
     s->decider = (struct policy_decider){s->bundle, &s->issuers};
     return rpc_server_add(daemon_server(s->daemon),
                           &chancery__policy__v1__policy_service__descriptor, methods,
@@ -67,6 +71,8 @@ enum chancery_err policy_service_open(struct policy_service *s, struct diag *dia
 
 void policy_service_close(struct policy_service *s)
 {
+    policy_history_free(s->history);
+    s->history = NULL;
     policy_issuers_clear(&s->issuers);
     policy_bundle_free(s->bundle);
     s->bundle = NULL;

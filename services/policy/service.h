@@ -3,6 +3,7 @@
 #define CHANCERY_POLICY_SERVICE_SERVICE_H
 
 #include "decide.h"
+#include "history.h"
 #include "hsm/hsm.h"
 
 struct policy_service {
@@ -13,6 +14,10 @@ struct policy_service {
     struct policy_decider decider;
     struct hsm_key *permit_key;
     enum crypto_alg alg; /* of permit signatures: the default of the key's type */
+    struct policy_history *history;
+    const char *history_readers[POLICY_HISTORY_READERS_MAX + 1]; /* NULL-terminated */
+    uint64_t history_dropped;                                    /* as the log was last told */
+    int64_t history_line_ms;
 };
 
 /* policy_service_open loads bundle and issuers, opens the permit key, registers PolicyService.
@@ -21,7 +26,15 @@ struct policy_service {
 enum chancery_err policy_service_open(struct policy_service *s, struct diag *diag) MUST_CHECK;
 void policy_service_close(struct policy_service *s);
 
+/* policy_history_open reads `history_days` and `history_readers` and starts the tasks that write
+ * and purge; s->db is open. policy_history_keep hands a judged batch over. */
+enum chancery_err policy_history_open(struct policy_service *s, struct diag *diag) MUST_CHECK;
+void policy_history_keep(const struct policy_service *s,
+                         const Chancery__Policy__V1__PermitRequest *in,
+                         const struct policy_decision *items, const uint8_t bundle_sha256[32],
+                         int64_t now_s);
+
 /* RPC handlers; ctx is struct policy_service. */
-rpc_handler policy_rpc_permit, policy_rpc_evaluate, policy_rpc_get_bundle;
+rpc_handler policy_rpc_permit, policy_rpc_evaluate, policy_rpc_get_bundle, policy_rpc_read_history;
 
 #endif

@@ -44,6 +44,8 @@ HSM_FRAME = "lib/daemon/daemon_hsm."
 HSM_MAY = {"base", "os", "log", "crypto"}
 # The TBS writer knows templates and issuers as the engine describes them, nothing of how it judges.
 TBS_MAY = {"base", "crypto", "permit", "x509", "der"}
+# What tries a bundle builds and judges: pure but for its threads.
+TRIAL_MAY = TBS_MAY | {"conf", "approval", "rpc"}
 POLICY_MAY = {"base", "os", "conf", "crypto", "permit", "approval", "der"}
 # The judge's reader must not share code with the writer that it checks.
 POLICY_READER = ("policy/tbs.c", "policy/tbs.h", "policy/walk.c", "policy/walk.h")
@@ -53,6 +55,7 @@ PREFIXES = {
     "policy_engine": ("policy_", "POLICY_OID_"),
     "permit": ("permit_", "canon_"),
     "tbs": ("tbs_",),
+    "trial": ("trial_",),
     "x509": ("x509_", "X509_OID_", "X509_EXT_", "X509_EKU_"),
 }
 # What a program must not link: process -> shared libraries.
@@ -71,7 +74,7 @@ WORDS = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
 
 
 def files(root, *suffixes):
-    for top in ("lib", "policy", "tbs", "hsm", "services", "tests", "proto", "migrations", "tools", "docs", "deploy"):
+    for top in ("lib", "policy", "tbs", "trial", "hsm", "services", "tests", "proto", "migrations", "tools", "docs", "deploy"):
         for folder, dirs, names in os.walk(os.path.join(root, top)):
             dirs[:] = sorted(d for d in dirs if d not in ("__pycache__", "corpus"))
             for name in sorted(names):
@@ -104,10 +107,10 @@ def check_include(rel, number, inc):
         own = parts[1]
         if module in LIB_MAY and module != own and module not in LIB_MAY.get(own, set()):
             yield f"{where}: lib/{own} may not include lib/{module}"
-        if module in ("hsm", "policy", "tbs", "services") and not rel.startswith(HSM_FRAME):
+        if module in ("hsm", "policy", "tbs", "trial", "services") and not rel.startswith(HSM_FRAME):
             yield f"{where}: lib/ may not include {module}/"
     elif parts[0] == "hsm":
-        if module in LIB_MAY and module not in HSM_MAY or module in ("policy", "tbs", "services"):
+        if module in LIB_MAY and module not in HSM_MAY or module in ("policy", "tbs", "trial", "services"):
             yield f"{where}: hsm/ may not include {inc}"
     elif parts[0] == "policy":
         if module in LIB_MAY and module not in POLICY_MAY or module in ("hsm", "services"):
@@ -116,15 +119,20 @@ def check_include(rel, number, inc):
             yield f"{where}: the judge's reader may not share {inc} with the writer"
         if inc in ("time.h", "sys/socket.h", "unistd.h"):
             yield f"{where}: the engine has neither clock nor I/O, yet includes {inc}"
-        if module == "tbs":
-            yield f"{where}: the judge may not include the TBS writer"
+        if module in ("tbs", "trial"):
+            yield f"{where}: the judge may not include {inc}, which stands on the TBS writer"
     elif parts[0] == "tbs":
-        if module in LIB_MAY and module not in TBS_MAY or module in ("hsm", "services"):
+        if module in LIB_MAY and module not in TBS_MAY or module in ("hsm", "trial", "services"):
             yield f"{where}: tbs/ may not include {inc}"
         if module == "policy" and inc != "policy/policy.h":
             yield f"{where}: the TBS writer may know policy/policy.h alone, not {inc}"
         if inc in ("time.h", "sys/socket.h", "unistd.h", "os/os.h"):
             yield f"{where}: the TBS writer has neither clock nor I/O, yet includes {inc}"
+    elif parts[0] == "trial":
+        if module in LIB_MAY and module not in TRIAL_MAY or module in ("hsm", "services"):
+            yield f"{where}: trial/ may not include {inc}"
+        if module == "rpc" and inc != "rpc/codec.h" or inc in ("time.h", "sys/socket.h", "unistd.h", "os/os.h"):
+            yield f"{where}: trial/ has neither clock nor I/O, yet includes {inc}"
     elif parts[0] == "services":
         if inc.startswith("services/") or inc.startswith("../"):
             yield f"{where}: services never include each other"

@@ -62,6 +62,7 @@ conf_of() {
         conf_hsm policy permit
         echo "issuers: $DIR/ceremony/out/issuers.yaml"
         echo "bundle: $DIR/bundle"
+        echo "history_readers: [/user/operator]"
         ;;
     ca)
         printf 'peers:\n%s\n%s\n%s\n' "$(peer audit)" "$(peer policy)" "$(peer signer)"
