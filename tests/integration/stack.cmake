@@ -10,3 +10,7 @@ foreach(name api attack isolation log)
     set_tests_properties(integration_${name} PROPERTIES LABELS "${labels}" TIMEOUT 300 RUN_SERIAL ON
         ENVIRONMENT "CHANCERY_BUILD=${CMAKE_BINARY_DIR};PYTHONPATH=${CMAKE_SOURCE_DIR}/tests/support;ASAN_OPTIONS=detect_leaks=0")
 endforeach()
+# Foreign checkers on what a stack issues.
+add_test(NAME interop_checkers COMMAND /usr/bin/python3 -B "${CMAKE_SOURCE_DIR}/tests/interop/test_checkers.py")
+set_tests_properties(interop_checkers PROPERTIES LABELS interop TIMEOUT 300 RUN_SERIAL ON
+    ENVIRONMENT "CHANCERY_BUILD=${CMAKE_BINARY_DIR};PYTHONPATH=${CMAKE_SOURCE_DIR}/tests/support")
