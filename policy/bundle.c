@@ -11,7 +11,18 @@
 
 const char *policy_compile_source(struct policy_bundle *b, const struct conf_node *n)
 {
-    return arena_printf(&b->arena, "%s:%u", conf_file(n), conf_line(n));
+    char *text = arena_printf(&b->arena, "%s:%u", conf_file(n), conf_line(n));
+    for (n = conf_beneath(n); n != NULL && text != NULL; n = conf_beneath(n)) {
+        text = arena_printf(&b->arena, "%s+%s:%u", text, conf_file(n), conf_line(n));
+    }
+    return text;
+}
+
+const char *policy_compile_source_key(struct policy_bundle *b, const struct conf_node *map,
+                                      const char *key)
+{
+    const struct conf_node *value = conf_get(map, key);
+    return policy_compile_source(b, value == NULL ? map : value);
 }
 
 static int by_octets(const void *a, const void *b)
@@ -118,9 +129,17 @@ static enum chancery_err compile_profile(struct policy_bundle *b, const struct p
                                          struct diag *diag)
 {
     struct conf_doc *doc = NULL;
+    const struct conf_node *root = NULL;
+    if (b->n_profiles == POLICY_PROFILES_MAX) {
+        return diag_set(diag, CH_LIMIT, f->path, "policy.files", "more than %d profiles",
+                        POLICY_PROFILES_MAX);
+    }
     struct policy_profile *p = &b->profiles[b->n_profiles++]; /* unique as file names are */
     TRY(conf_parse(f->path, f->content, &doc, diag));
-    enum chancery_err err = policy_profile_compile(b, conf_root(doc), p, diag);
+    enum chancery_err err = policy_bases_extend(b, conf_root(doc), &root, diag);
+    if (err == CH_OK) {
+        err = policy_profile_compile(b, root, p, diag);
+    }
     if (err == CH_OK && !slice_eq(profile_name(f->path), slice_str(p->t.name))) {
         err = conf_error(conf_root(doc), CH_INVALID, "policy.name", diag,
                          "profile \"%.64s\" must be in a file of that name", p->t.name);
@@ -171,6 +190,7 @@ static const struct {
     {"tests/", ".yaml", NULL}, /* table tests: read by trial/, not by the judge */
     {"bundle.yaml", NULL, compile_head},
     {"officers.yaml", NULL, policy_officers_compile},
+    {"bases/", ".yaml", policy_bases_add},
     {"profiles/", ".yaml", compile_profile},
 };
 #define CLASSES (sizeof classes / sizeof classes[0])
@@ -239,6 +259,7 @@ static enum chancery_err compile_sorted(struct policy_bundle *b, const struct po
     for (size_t class = 0; class < CLASSES; class ++) {
         TRY(compile_class(b, class, files, n, diag));
     }
+    TRY(policy_bases_check(b, diag));
     qsort(b->profiles, b->n_profiles, sizeof *b->profiles, by_name);
     if (b->name == NULL || b->n_profiles == 0) {
         return diag_set(diag, CH_INVALID, "bundle.yaml", "policy.bundle",
@@ -262,6 +283,8 @@ enum chancery_err policy_bundle_compile(const struct policy_file *files, size_t 
     qsort(sorted, n, sizeof *sorted, by_path);
     enum chancery_err err = compile_sorted(b, sorted, n, diag);
     free(sorted);
+    policy_bases_free(b->bases);
+    b->bases = NULL;
     if (err != CH_OK) {
         policy_bundle_free(b);
         return err;

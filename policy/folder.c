@@ -94,6 +94,11 @@ static enum chancery_err visit(struct reader *r, const char *sub, const char *na
         return CH_NOMEM;
     }
     if (sub[0] == '\0' && policy_folder_known(path)) {
+        struct stat st;
+        const char *full = arena_printf(&r->out->arena, "%s/%s", r->root, path);
+        if (full == NULL || lstat(full, &st) != 0 || !S_ISDIR(st.st_mode)) {
+            return full == NULL ? CH_NOMEM : refuse_file(r, path, "this must be a folder");
+        }
         return list_folder(r, path);
     }
     return policy_file_known(path)

@@ -3,6 +3,7 @@
 #define CHANCERY_POLICY_POLICY_INT_H
 
 #include "conf/conf.h"
+#include "policy/bases.h"
 #include "policy/limits.h"
 #include "policy/officers.h"
 #include "policy/policy.h"
@@ -84,6 +85,7 @@ struct policy_bundle {
     struct slice trust_domain; /* empty until set: then every name is refused */
     const char *name, *source, *crl_source;
     int64_t crl_max_s, crl_backdate_s;
+    struct policy_bases *bases;      /* while it is compiled */
     struct policy_profile *profiles; /* sorted by name */
     size_t n_profiles;
     struct policy_officers officers;
@@ -105,10 +107,14 @@ enum chancery_err policy_subject_compile(struct policy_bundle *b, const struct c
 enum chancery_err policy_extensions_compile(struct policy_bundle *b, const struct conf_node *root,
                                             struct policy_profile *p, struct diag *diag) MUST_CHECK;
 
-/* Helpers of the compilers. policy_compile_source: "file:line" of a node, in the bundle's arena;
- * NULL when out of memory. policy_compile_list: the texts of list `key`, copied; sorted without
- * duplicates when asked. policy_compile_oid: content octets of dotted text. */
+/* Helpers of the compilers. policy_compile_source: "file:line" of a node, in the bundle's arena; of
+ * a map that took keys from a base "file:line+file:line"; NULL when out of memory.
+ * policy_compile_source_key: of the value of `key`, or of the map when it has no such key.
+ * policy_compile_list: the texts of list `key`, copied; sorted without duplicates when asked.
+ * policy_compile_oid: content octets of dotted text. */
 const char *policy_compile_source(struct policy_bundle *b, const struct conf_node *n);
+const char *policy_compile_source_key(struct policy_bundle *b, const struct conf_node *map,
+                                      const char *key);
 typedef bool policy_text_ok(struct slice s);
 enum chancery_err policy_compile_list(struct policy_bundle *b, const struct conf_node *map,
                                       const char *key, enum conf_need need, bool sorted,

@@ -159,10 +159,11 @@ static enum chancery_err compile_validity(struct policy_bundle *b, const struct 
 enum chancery_err policy_profile_compile(struct policy_bundle *b, const struct conf_node *root,
                                          struct policy_profile *p, struct diag *diag)
 {
-    const char *description = NULL;
+    const char *description = NULL, *extends = NULL;
     *p = (struct policy_profile){.t.path_len = -1};
     TRY(copy_name(b, root, "name", &p->t.name, diag));
     TRY(conf_string(root, "description", CONF_OPTIONAL, &description, diag));
+    TRY(conf_string(root, "extends", CONF_OPTIONAL, &extends, diag)); /* bases.c followed it */
     TRY(copy_name(b, root, "issuer", &p->t.issuer_id, diag));
     p->source = policy_compile_source(b, root);
     p->issuer_source = policy_compile_source(b, conf_get(root, "issuer"));

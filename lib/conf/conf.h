@@ -66,6 +66,19 @@ enum chancery_err conf_rate(const struct conf_node *map, const char *key, enum c
 enum chancery_err conf_scalar(const struct conf_node *n, const char **out,
                               struct diag *diag) MUST_CHECK;
 
+/* conf_overlay lays map `over` on map `base`. A key that only one of them has stays as it is; where
+ * both have a map, these two are laid over each other in the same way, one level deep and no
+ * deeper; any other value of `over` replaces the base's. Keys named in `own` (NULL at its end) are
+ * never taken from the base. Every node keeps the file and line where it was written; a merged map
+ * stands where `over` wrote it. *out lives in the document of `over` and borrows from the base's
+ * document, which must outlive it. CH_INVALID "conf.type" when one of them is no map. */
+enum chancery_err conf_overlay(const struct conf_node *base, const struct conf_node *over,
+                               const char *const *own, const struct conf_node **out,
+                               struct diag *diag) MUST_CHECK;
+/* conf_beneath returns the map of the base that a merged map took keys from; NULL for any other
+ * node. */
+const struct conf_node *conf_beneath(const struct conf_node *n);
+
 /* conf_error fills diag with the node's file:line:column and returns `err`. */
 enum chancery_err conf_error(const struct conf_node *n, enum chancery_err err, const char *rule,
                              struct diag *diag, const char *fmt, ...) PRINTF_LIKE(5, 6);

@@ -36,7 +36,8 @@ struct conf_node {
     struct conf_entry *entries;
     size_t *order; /* map: indices of entries sorted by key */
     size_t n;
-    struct conf_marks *marks; /* map */
+    struct conf_marks *marks;        /* map */
+    const struct conf_node *beneath; /* map: the base it was laid over, or NULL */
 };
 
 struct conf_doc {
@@ -44,5 +45,10 @@ struct conf_doc {
     const char *name;
     const struct conf_node *root;
 };
+
+/* conf_order sorts the keys of a map with `n` entries into `order`; conf_twice returns the later of
+ * two equal keys, NULL when all differ. */
+void conf_order(struct conf_node *n);
+const struct conf_entry *conf_twice(const struct conf_node *n);
 
 #endif

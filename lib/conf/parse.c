@@ -82,12 +82,6 @@ static enum chancery_err attach(struct builder *b, const struct conf_node *n)
     return CH_OK;
 }
 
-static int order_cmp(const void *a, const void *b, void *entries)
-{
-    const struct conf_entry *e = entries;
-    return strcmp(e[*(const size_t *)a].key, e[*(const size_t *)b].key);
-}
-
 /* Sorts a map's keys and refuses equal ones. */
 static enum chancery_err map_close(struct builder *b, struct conf_node *n)
 {
@@ -95,21 +89,13 @@ static enum chancery_err map_close(struct builder *b, struct conf_node *n)
     if (n->order == NULL) {
         return CH_NOMEM;
     }
-    for (size_t i = 0; i < n->n; i++) {
-        n->order[i] = i;
-    }
-    if (n->n > 1) {
-        qsort_r(n->order, n->n, sizeof *n->order, order_cmp, n->entries);
-    }
-    for (size_t i = 1; i < n->n; i++) {
-        const struct conf_entry *x = &n->entries[n->order[i - 1]], *y = &n->entries[n->order[i]];
-        if (strcmp(x->key, y->key) == 0) {
-            const struct conf_entry *later = n->order[i] > n->order[i - 1] ? y : x;
-            yaml_mark_t mark = {.line = later->line - 1, .column = later->column - 1};
-            char text[160];
-            (void)snprintf(text, sizeof text, "key \"%.64s\" stands twice in this map", later->key);
-            return fail_at(b->doc, mark, CH_INVALID, "conf.duplicate", b->diag, text);
-        }
+    conf_order(n);
+    const struct conf_entry *later = conf_twice(n);
+    if (later != NULL) {
+        yaml_mark_t mark = {.line = later->line - 1, .column = later->column - 1};
+        char text[160];
+        (void)snprintf(text, sizeof text, "key \"%.64s\" stands twice in this map", later->key);
+        return fail_at(b->doc, mark, CH_INVALID, "conf.duplicate", b->diag, text);
     }
     return CH_OK;
 }

@@ -132,16 +132,27 @@ static size_t distance(const char *a, const char *b)
     return row[n];
 }
 
-static const char *nearest(const struct conf_node *map, const char *key)
+/* Candidates: names that readers know and this file does not have: absent ones, and of a merged map
+ * those that came from another file. */
+static const char *nearest(const struct conf_node *map, const struct conf_entry *e)
 {
     const char *best = NULL;
-    size_t best_d = strlen(key) / 3 + 1, d;
-    if (strlen(key) > NAME_MAX_COMPARED) {
+    size_t best_d = strlen(e->key) / 3 + 1, d;
+    if (strlen(e->key) > NAME_MAX_COMPARED) {
         return NULL;
     }
     for (const struct conf_asked *a = map->marks->asked; a != NULL; a = a->next) {
-        if (strlen(a->key) <= NAME_MAX_COMPARED && (d = distance(key, a->key)) <= best_d) {
+        if (strlen(a->key) <= NAME_MAX_COMPARED && (d = distance(e->key, a->key)) <= best_d) {
             best = a->key;
+            best_d = d;
+        }
+    }
+    for (size_t i = 0; map->beneath != NULL && i < map->n; i++) {
+        const struct conf_entry *other = &map->entries[i];
+        if (other->taken && other->value->doc != e->value->doc &&
+            strlen(other->key) <= NAME_MAX_COMPARED &&
+            (d = distance(e->key, other->key)) <= best_d) {
+            best = other->key;
             best_d = d;
         }
     }
@@ -151,8 +162,9 @@ static const char *nearest(const struct conf_node *map, const char *key)
 static enum chancery_err unknown(const struct conf_node *map, const struct conf_entry *e,
                                  struct diag *diag)
 {
-    struct conf_node at = {.doc = map->doc, .line = e->line, .column = e->column};
-    const char *hint = nearest(map, e->key);
+    /* Of a merged map, the key may stand in the base's file. */
+    struct conf_node at = {.doc = e->value->doc, .line = e->line, .column = e->column};
+    const char *hint = nearest(map, e);
     if (hint != NULL) {
         return conf_error(&at, CH_INVALID, "conf.unknown", diag,
                           "unknown key \"%.64s\"; did you mean \"%s\"?", e->key, hint);

@@ -267,6 +267,78 @@ static void load_empty_file_refused(void **state)
     (void)unlink(path);
 }
 
+static struct conf_doc *parsed(const char *name, const char *text)
+{
+    struct conf_doc *doc = NULL;
+    assert_int_equal(conf_parse(name, slice_str(text), &doc, NULL), CH_OK);
+    return doc;
+}
+
+static void overlay_keeps_places_and_merges_one_level(void **state)
+{
+    (void)state;
+    struct conf_doc *base = parsed("base", "name: b\na: 1\nm: {x: 1, deep: {p: 1, q: 2}}\nl: [1]\n"
+                                           "s: {k: 1}\nonly: here\n");
+    struct conf_doc *over =
+        parsed("over", "name: o\nm:\n  x: 2\n  deep: {p: 3}\n  y: 4\nl: [2, 3]\ns: text\n");
+    const struct conf_node *out = NULL, *m, *n;
+    static const char *const own[] = {"name", "only", NULL};
+    assert_int_equal(conf_overlay(conf_root(base), conf_root(over), own, &out, NULL), CH_OK);
+    assert_int_equal(conf_count(out), 5); /* name a m l s */
+    const char *text = NULL;
+    int64_t v = 0;
+    assert_int_equal(conf_string(out, "name", CONF_REQUIRED, &text, NULL), CH_OK);
+    assert_string_equal(text, "o");
+    assert_null(conf_get(out, "only"));
+    assert_int_equal(conf_int(out, "a", CONF_REQUIRED, 0, 9, &v, NULL), CH_OK);
+    assert_string_equal(conf_file(conf_get(out, "a")), "base");
+    assert_int_equal(conf_line(conf_get(out, "a")), 2);
+    m = conf_get(out, "m");
+    assert_string_equal(conf_file(m), "over");
+    assert_int_equal(conf_line(m), 3);       /* where its first key stands */
+    assert_ptr_equal(conf_beneath(m), NULL); /* it took nothing */
+    assert_int_equal(conf_int(m, "x", CONF_REQUIRED, 0, 9, &v, NULL), CH_OK);
+    assert_int_equal(v, 2);
+    n = conf_get(m, "deep"); /* not merged: second level */
+    assert_int_equal(conf_count(n), 1);
+    assert_int_equal(conf_count(conf_get(out, "l")), 2);
+    assert_int_equal(conf_kind(conf_get(out, "s")), CONF_SCALAR);
+    assert_ptr_equal(conf_beneath(out), conf_root(base));
+    /* Nobody asked for m.y and m.deep.p; nothing of the base is left over. */
+    struct diag d = {0};
+    assert_int_equal(conf_finish(out, &d), CH_INVALID);
+    assert_string_equal(d.field, "over:4:10");
+    conf_free(over);
+    conf_free(base);
+}
+
+static void overlay_reports_unknown_keys_where_they_stand(void **state)
+{
+    (void)state;
+    struct conf_doc *base = parsed("base", "m: {x: 1,\n    ecks: 2}\n");
+    struct conf_doc *over = parsed("over", "m: {y: 2}\n");
+    const struct conf_node *out = NULL;
+    struct diag d = {0};
+    int64_t v = 0;
+    assert_int_equal(conf_overlay(conf_root(base), conf_root(over), NULL, &out, &d), CH_OK);
+    const struct conf_node *m = conf_get(out, "m");
+    assert_ptr_equal(conf_beneath(m), conf_get(conf_root(base), "m"));
+    assert_int_equal(conf_int(m, "x", CONF_REQUIRED, 0, 9, &v, NULL), CH_OK);
+    assert_int_equal(conf_int(m, "y", CONF_REQUIRED, 0, 9, &v, NULL), CH_OK);
+    assert_int_equal(conf_int(m, "eck", CONF_OPTIONAL, 0, 9, &v, NULL), CH_OK);
+    assert_int_equal(conf_finish(out, &d), CH_INVALID);
+    assert_string_equal(d.field, "base:2:5");
+    assert_non_null(strstr(d.text, "did you mean \"eck\""));
+    conf_free(over);
+    over = parsed("over", "[1]\n");
+    assert_int_equal(conf_overlay(conf_root(base), conf_root(over), NULL, &out, &d), CH_INVALID);
+    assert_string_equal(d.field, "over:1:1");
+    assert_int_equal(conf_overlay(conf_root(over), conf_root(base), NULL, &out, &d), CH_INVALID);
+    assert_string_equal(d.rule, "conf.type");
+    conf_free(over);
+    conf_free(base);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -280,6 +352,8 @@ int main(void)
         cmocka_unit_test(map_of_many_keys_found),
         cmocka_unit_test(load_file_names_it_in_errors),
         cmocka_unit_test(load_empty_file_refused),
+        cmocka_unit_test(overlay_keeps_places_and_merges_one_level),
+        cmocka_unit_test(overlay_reports_unknown_keys_where_they_stand),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
