@@ -184,6 +184,7 @@ static void judge_all(struct policy_judge *j)
     policy_rules_subject(j);
     policy_rules_san(j);
     policy_rules_extensions(j);
+    policy_rules_approvals(j);
     policy_rules_limits(j);
 }
 

@@ -3,6 +3,7 @@
 #define CHANCERY_POLICY_POLICY_INT_H
 
 #include "conf/conf.h"
+#include "policy/approvals.h"
 #include "policy/bases.h"
 #include "policy/limits.h"
 #include "policy/officers.h"
@@ -66,6 +67,7 @@ struct policy_profile {
     bool cn_in_names;
     struct policy_names names;
     struct policy_limits limits;
+    struct policy_approvals approvals;
     /* Values known when the bundle is compiled; empty slices: extension absent. */
     struct slice key_usage, key_usage_rsa, basic, eku, policies;
     /* "profiles/web.yaml:12" of what said so. */

@@ -178,6 +178,7 @@ enum chancery_err policy_profile_compile(struct policy_bundle *b, const struct c
     TRY(policy_names_compile(b, root, p, diag));
     TRY(policy_extensions_compile(b, root, p, diag));
     TRY(policy_limits_compile(b, root, POLICY_LIMITS_OF_PROFILE, &p->limits, diag));
+    TRY(policy_approvals_compile(b, root, p, diag));
     return conf_finish(root, diag);
 }
 

@@ -28,6 +28,8 @@ static enum chancery_err fill_request(struct ca_batch *b, struct ca_item **asked
         certificates[k].issuer_id = (char *)(uintptr_t)asked[k]->profile->issuer->issuer_id;
         certificates[k].tbs = (ProtobufCBinaryData){asked[k]->built.tbs.len,
                                                     (uint8_t *)(uintptr_t)asked[k]->built.tbs.ptr};
+        certificates[k].approvals = asked[k]->in->approvals;
+        certificates[k].n_approvals = asked[k]->in->n_approvals;
         items[k].subject_case = CHANCERY__POLICY__V1__PERMIT_ITEM__SUBJECT_CERTIFICATE;
         items[k].certificate = &certificates[k];
         m->items[k] = &items[k];

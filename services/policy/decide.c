@@ -1,6 +1,8 @@
 /* Items judged one by one. */
 #include "decide.h"
 
+#include "policy/approvals.h"
+
 #define ITEM_MAX 256 /* a canonical item has 174 octets */
 
 /* ---- results ---- */
@@ -95,6 +97,10 @@ static enum chancery_err conclude(const struct policy_verdict *v, struct arena *
     }
     if (first == NULL) {
         out->err = diag_set(&out->diag, CH_REFUSED, "tbs", "policy.rules", "no rule applied");
+    } else if (policy_approvals_wait(v)) {
+        out->err = diag_set(&out->diag, CH_PRECONDITION, first->field, "approval.pending",
+                            "waits for approvals: found %s, required: %s (%s)", first->observed,
+                            first->required, first->source);
     } else {
         out->err = diag_set(&out->diag, CH_REFUSED, first->field, first->rule,
                             "found \"%s\", required: %s (%s)", first->observed, first->required,
@@ -147,6 +153,23 @@ static void name_issuer(const struct policy_issuer *i, struct policy_decision *o
     }
 }
 
+static enum chancery_err list_approvals(const Chancery__Policy__V1__CertificateItem *in,
+                                        struct arena *arena, struct policy_approval **out)
+{
+    struct policy_approval *list = arena_alloc(arena, in->n_approvals * sizeof *list);
+    if (list == NULL) {
+        return CH_NOMEM;
+    }
+    for (size_t i = 0; i < in->n_approvals; i++) {
+        const Chancery__Common__V1__Approval *a = in->approvals[i];
+        list[i] =
+            (struct policy_approval){.bytes = slice_of(a->approval.data, a->approval.len),
+                                     .signature = slice_of(a->signature.data, a->signature.len)};
+    }
+    *out = list;
+    return CH_OK;
+}
+
 static enum chancery_err decide_certificate(const struct policy_decider *d,
                                             const Chancery__Policy__V1__CertificateItem *in,
                                             const struct permit_statement *statement, int64_t now_s,
@@ -164,7 +187,11 @@ static enum chancery_err decide_certificate(const struct policy_decider *d,
     if (err != CH_OK) {
         return refuse(out, err, &why, arena);
     }
+    struct policy_approval *approvals = NULL;
+    TRY(list_approvals(in, arena, &approvals));
     const struct policy_facts facts = {.request = &request,
+                                       .approvals = approvals,
+                                       .n_approvals = in->n_approvals,
                                        .tbs = tbs,
                                        .issuer = issuer,
                                        .now_s = now_s,

@@ -20,7 +20,8 @@ struct policy_decision {
     bool judged;           /* a certificate that the engine was asked about */
     const char *issuer_id; /* as asked; "" when the issuer is unknown */
     const char *profile;
-    /* Refused: why. err is CH_OK exactly when the item is permitted. */
+    /* Refused: why. err is CH_OK exactly when the item is permitted. CH_PRECONDITION
+     * "approval.pending": only approvals are missing. */
     enum chancery_err err;
     struct diag diag;
     const char *failed;                       /* ids of failed rules, separated by commas */

@@ -101,6 +101,12 @@ static size_t refusal_fields(const struct policy_service *s, const struct policy
     return n;
 }
 
+/* Nothing but officers' approvals is missing: no refusal, but nothing permitted either. */
+static bool is_pending(const struct policy_decision *d)
+{
+    return d->err == CH_PRECONDITION && strcmp(d->diag.rule, "approval.pending") == 0;
+}
+
 /* Every refusal is durable in the log before the answer leaves. */
 static enum chancery_err log_refusals(const struct policy_service *s, struct rpc_call *call,
                                       const struct policy_decision *items, size_t n)
@@ -116,7 +122,7 @@ static enum chancery_err log_refusals(const struct policy_service *s, struct rpc
         if (items[i].err != CH_OK) {
             size_t k = refused++;
             entries[k] = (struct daemon_entry){
-                .action = "refusal",
+                .action = is_pending(&items[i]) ? "pending" : "refusal",
                 .fields = fields[k],
                 .n_fields = refusal_fields(s, &items[i], rpc_caller(call), fields[k])};
         }

@@ -197,7 +197,8 @@ static void every_rule_has_a_failing_case(void **state)
     fix_judge(&f);
     assert_true(f.v.n > 50);
     for (size_t i = 0; i < f.v.n; i++) {
-        if (!covered(f.v.rules[i].rule)) {
+        bool elsewhere = strncmp(f.v.rules[i].rule, "approval.", 9) == 0; /* test_approvals.c */
+        if (!elsewhere && !covered(f.v.rules[i].rule)) {
             fail_msg("no failing case for %s", f.v.rules[i].rule);
         }
     }

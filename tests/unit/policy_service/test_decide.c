@@ -2,6 +2,7 @@
 #include "fix.h"
 
 #include "decide.h"
+#include "officers_fix.h"
 
 struct case_base {
     struct fix f;
@@ -155,6 +156,75 @@ static void certificate_without_statement_is_refused(void **state)
     fix_clear(&c.f);
 }
 
+/* The base certificate of a profile that wants one approval of "policy". */
+static void base_approvals(struct case_base *c, struct officers *o)
+{
+    static char profile[8192];
+    struct diag d = {.text = ""};
+    base(c);
+    officers_make(o);
+    (void)snprintf(profile, sizeof profile, "%s%s", fix_profile_yaml,
+                   "approvals: [{steps: [{role: policy, quorum: 1}]}]\n");
+    const struct policy_file files[] = {
+        {"officers.yaml", slice_str(o->yaml)},
+        {"bundle.yaml", slice_str("version: 1\nname: t\ncrl: {max_validity: 8d}\n")},
+        {"profiles/test.yaml", slice_str(profile)}};
+    policy_bundle_free(c->f.bundle);
+    if (policy_bundle_compile(files, 3, &c->f.bundle, &d) != CH_OK) {
+        fail_msg("%s: %s", d.field, d.text);
+    }
+    assert_int_equal(policy_bundle_set_trust_domain(c->f.bundle, "chancery.test"), CH_OK);
+    c->decider.bundle = c->f.bundle;
+}
+
+static void expect_err(struct case_base *c, enum chancery_err err, const char *rule)
+{
+    decide(c, &c->statement);
+    assert_int_equal(c->got.err, err);
+    assert_string_equal(c->got.diag.rule, rule);
+    assert_true(c->got.n_rules >= 1);
+}
+
+static void certificate_waits_for_its_approvals(void **state)
+{
+    (void)state;
+    struct case_base c;
+    struct officers o;
+    base_approvals(&c, &o);
+    expect_err(&c, CH_PRECONDITION, "approval.pending");
+    assert_string_equal(c.got.failed, "approval.quorum,approval.needed");
+    struct approval a = {.purpose = APPROVAL_REQUEST,
+                         .decision = APPROVAL_APPROVE,
+                         .step = slice_str("policy"),
+                         .issued_at_s = FIX_NOW,
+                         .expires_at_s = FIX_NOW + 60};
+    memcpy(a.subject, c.statement.digests[1], 32);
+    struct policy_approval good = officers_sign(&o, 2, &a, &c.f.arena);
+    a.decision = APPROVAL_REJECT;
+    struct policy_approval no = officers_sign(&o, 3, &a, &c.f.arena);
+    Chancery__Common__V1__Approval m[2] = {CHANCERY__COMMON__V1__APPROVAL__INIT,
+                                           CHANCERY__COMMON__V1__APPROVAL__INIT};
+    Chancery__Common__V1__Approval *list[] = {&m[0], &m[1]};
+    m[0].approval = bin(good.bytes);
+    m[0].signature = bin(no.signature); /* forged */
+    c.certificate.approvals = list;
+    c.certificate.n_approvals = 1;
+    expect_err(&c, CH_PRECONDITION, "approval.pending");
+    m[0].signature = bin(good.signature);
+    decide(&c, &c.statement);
+    assert_int_equal(c.got.err, CH_OK);
+    m[1].approval = bin(no.bytes);
+    m[1].signature = bin(no.signature);
+    c.certificate.n_approvals = 2;
+    expect_err(&c, CH_REFUSED, "approval.rejected"); /* for good */
+    /* Another fault beside missing approvals refuses for good as well. */
+    c.certificate.n_approvals = 0;
+    memcpy(c.f.own[0], c.f.request.spki_sha256.ptr, 32);
+    expect_err(&c, CH_REFUSED, "key.own");
+    officers_clear(&o);
+    fix_clear(&c.f);
+}
+
 static void base_crl(struct case_base *c)
 {
     static const uint8_t digest[32] = {9};
@@ -264,6 +334,7 @@ int main(void)
         cmocka_unit_test(certificate_good_is_permitted),
         cmocka_unit_test(certificate_refusals_name_their_rule),
         cmocka_unit_test(certificate_without_statement_is_refused),
+        cmocka_unit_test(certificate_waits_for_its_approvals),
         cmocka_unit_test(crl_items_are_decided),
         cmocka_unit_test(permit_covers_all_items),
         cmocka_unit_test(evaluate_explains_all_rules),
