@@ -160,9 +160,8 @@ static int by_name(const void *a, const void *b)
     return strcmp(x->t.name, y->t.name);
 }
 
-/* chancery/bundle/v1, docs/ISSUANCE.md. */
-static enum chancery_err hash_files(struct policy_bundle *b, const struct policy_file *files,
-                                    size_t n)
+/* chancery/bundle/v1, docs/ISSUANCE.md, of files sorted by path. */
+static enum chancery_err hash_files(const struct policy_file *files, size_t n, uint8_t out[32])
 {
     struct buf text CLEANUP(buf_clear);
     buf_init(&text, (size_t)1 << 20);
@@ -175,8 +174,29 @@ static enum chancery_err hash_files(struct policy_bundle *b, const struct policy
         TRY(buf_add_str(&text, files[i].path));
         TRY(buf_add(&text, slice_of(digest, sizeof digest)));
     }
-    crypto_sha256(buf_slice(&text), b->hash);
+    crypto_sha256(buf_slice(&text), out);
     return CH_OK;
+}
+
+static struct policy_file *sorted_copy(const struct policy_file *files, size_t n)
+{
+    struct policy_file *sorted = calloc(n + 1, sizeof *sorted);
+    if (sorted != NULL && n > 0) {
+        memcpy(sorted, files, n * sizeof *sorted);
+        qsort(sorted, n, sizeof *sorted, by_path);
+    }
+    return sorted;
+}
+
+enum chancery_err policy_files_hash(const struct policy_file *files, size_t n, uint8_t out[32])
+{
+    struct policy_file *sorted = sorted_copy(files, n);
+    if (sorted == NULL) {
+        return CH_NOMEM;
+    }
+    enum chancery_err err = hash_files(sorted, n, out);
+    free(sorted);
+    return err;
 }
 
 /* What a file is by its path, in the order of compiling: what others refer to comes first. */
@@ -240,7 +260,7 @@ static enum chancery_err compile_class(struct policy_bundle *b, size_t class,
 static enum chancery_err compile_sorted(struct policy_bundle *b, const struct policy_file *files,
                                         size_t n, struct diag *diag)
 {
-    TRY(hash_files(b, files, n));
+    TRY(hash_files(files, n, b->hash));
     TRY(policy_primes_make(b));
     b->profiles = arena_alloc(&b->arena, n * sizeof *b->profiles);
     if (b->profiles == NULL) {
@@ -272,19 +292,44 @@ enum chancery_err policy_bundle_compile(const struct policy_file *files, size_t 
                                         struct policy_bundle **out, struct diag *diag)
 {
     struct policy_bundle *b = calloc(1, sizeof *b);
-    struct policy_file *sorted = calloc(n + 1, sizeof *sorted);
+    struct policy_file *sorted = sorted_copy(files, n);
     if (b == NULL || sorted == NULL) {
         free(b);
         free(sorted);
         return CH_NOMEM;
     }
     arena_init(&b->arena, BUNDLE_MEMORY);
-    memcpy(sorted, files, n * sizeof *sorted);
-    qsort(sorted, n, sizeof *sorted, by_path);
     enum chancery_err err = compile_sorted(b, sorted, n, diag);
     free(sorted);
     policy_bases_free(b->bases);
     b->bases = NULL;
+    if (err != CH_OK) {
+        policy_bundle_free(b);
+        return err;
+    }
+    *out = b;
+    return CH_OK;
+}
+
+enum chancery_err policy_bundle_compile_officers(const struct policy_file *files, size_t n,
+                                                 struct policy_bundle **out, struct diag *diag)
+{
+    struct policy_bundle *b = calloc(1, sizeof *b);
+    if (b == NULL) {
+        return CH_NOMEM;
+    }
+    arena_init(&b->arena, BUNDLE_MEMORY);
+    enum chancery_err err = policy_files_hash(files, n, b->hash);
+    if (err == CH_OK) {
+        err = policy_primes_make(b);
+    }
+    for (size_t i = 0; err == CH_OK && i < n; i++) {
+        if (strcmp(files[i].path, "officers.yaml") == 0) {
+            err = b->officers.n > 0 ? diag_set(diag, CH_INVALID, files[i].path, "policy.file",
+                                               "this file is given twice")
+                                    : policy_officers_compile(b, &files[i], diag);
+        }
+    }
     if (err != CH_OK) {
         policy_bundle_free(b);
         return err;

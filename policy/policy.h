@@ -28,6 +28,16 @@ struct policy_file {
 };
 enum chancery_err policy_bundle_compile(const struct policy_file *files, size_t n,
                                         struct policy_bundle **out, struct diag *diag) MUST_CHECK;
+/* policy_bundle_compile_officers compiles hash and officers.yaml alone: what is asked of a bundle
+ * that is history, whose other files a later version of the language may not know. Judge nothing
+ * with it. */
+enum chancery_err policy_bundle_compile_officers(const struct policy_file *files, size_t n,
+                                                 struct policy_bundle **out,
+                                                 struct diag *diag) MUST_CHECK;
+/* policy_files_hash is chancery/bundle/v1 (docs/ISSUANCE.md) of files in any order: each one's path
+ * and SHA-256. CH_NOMEM, CH_LIMIT. */
+enum chancery_err policy_files_hash(const struct policy_file *files, size_t n,
+                                    uint8_t out[32]) MUST_CHECK;
 /* policy_folder_load reads a bundle's files without compiling them, sorted by path; a file that a
  * bundle does not have, or that is no regular file, is refused. Owned by `out`; all zero is fine to
  * clear. */
