@@ -132,9 +132,7 @@ static bool check_issuer(struct policy_judge *j)
     if (!known) {
         return false;
     }
-    bool ours = strcmp(i->issuer_id, j->p->t.issuer_id) == 0;
-    policy_say(j, "issuer.profile", policy_outcome_of(ours), "issuer", j->p->issuer_source,
-               slice_str(i->issuer_id), j->p->t.issuer_id);
+    policy_rules_pool_member(j);
     return true;
 }
 
@@ -181,6 +179,7 @@ static void judge_all(struct policy_judge *j)
     rules_issuer(j);
     policy_rules_validity(j);
     policy_rules_key(j);
+    policy_rules_pool_key(j);
     policy_rules_subject(j);
     policy_rules_san(j);
     policy_rules_extensions(j);

@@ -10,6 +10,7 @@
 #include "crypto/alg.h"
 #include "permit/permit.h"
 
+#define POLICY_POOL_ISSUERS 16      /* of one profile: one per key type and site, doubled */
 #define POLICY_RULES_MAX 256        /* all families together; lints alone are about a hundred */
 #define POLICY_TEXT_MAX 95          /* octets of an observed or required text that are kept */
 #define POLICY_POOL ((size_t)24576) /* texts of one verdict */
@@ -62,7 +63,8 @@ enum chancery_err policy_bundle_set_trust_domain(struct policy_bundle *b,
 /* Shape of a TBS that the judge accepts, so of what a writer has to write:
  *   serial      16 random octets, first one 01..7f
  *   validity    not_before = now - backdate_s; not_after <= now + validity_s, or, when the request
- * asks for a life, min(that, validity_max_s); never past the issuer's own end subject     the rows
+ * asks for a life, min(that, validity_max_s); never past the issuer's own end; then rounded down to
+ * a multiple of round_s subject     the rows
  * of `subject` in order, single-valued. A row with a fixed value takes it; the n-th row of a type
  * that is copied takes the request's n-th value of that type, and is left out when there is none
  * and it is not required. cn_from_first_dns: a copied CN that the request lacks is the first DNS
@@ -84,12 +86,23 @@ struct policy_template_rdn {
     bool required;
     bool from_request;
 };
+/* Which issuer of a pool signs: the one; by the request's digest; one whose key is, like the
+ * subject's, RSA or elliptic curve (Edwards curves too). */
+enum policy_choose {
+    POLICY_CHOOSE_NONE = 0,
+    POLICY_CHOOSE_ONE,
+    POLICY_CHOOSE_SPREAD,
+    POLICY_CHOOSE_KEY_TYPE
+};
 /* What a certificate of the profile looks like: everything ca needs to write the TBS. */
 struct policy_template {
     const char *name;
-    const char *issuer_id;
+    const char *const *issuers; /* ids; which of them signs: `choose` */
+    size_t n_issuers;           /* 1 to POLICY_POOL_ISSUERS */
+    enum policy_choose choose;
     int64_t validity_s, backdate_s; /* life unless the request asks for another */
     int64_t validity_max_s;         /* most that a request may ask for */
+    int64_t round_s;                /* not_after is a multiple of it; 0: any second */
     const struct policy_template_rdn
         *subject; /* in order; RDNs of the request not listed are dropped
                      only if drop_unlisted, else refused by the judge */

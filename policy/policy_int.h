@@ -8,6 +8,7 @@
 #include "policy/limits.h"
 #include "policy/officers.h"
 #include "policy/policy.h"
+#include "policy/pool.h"
 #include "policy/tbs.h"
 #include "policy/text.h"
 #include "policy/want.h"
@@ -46,6 +47,12 @@ struct policy_names {
     const char *dns_source, *ip_source, *email_source, *uri_source;
 };
 
+/* Lines that said how long; each of the key itself where it is written. */
+struct policy_validity {
+    const char *max_source, *default_source, *backdate_source, *round_source;
+    const char *round_text; /* "a multiple of 86400" */
+};
+
 /* An attribute type the language knows by name. */
 struct policy_attribute {
     const char *name;
@@ -59,6 +66,8 @@ const struct policy_attribute *policy_attribute_named(const char *name);
 
 struct policy_profile {
     struct policy_template t;
+    struct policy_pool pool;
+    struct policy_validity validity;
     struct policy_list callers, tenants;
     unsigned key_types; /* bit 1 << enum crypto_key_type */
     unsigned algs;      /* bit 1 << enum crypto_alg */
@@ -71,8 +80,8 @@ struct policy_profile {
     /* Values known when the bundle is compiled; empty slices: extension absent. */
     struct slice key_usage, key_usage_rsa, basic, eku, policies;
     /* "profiles/web.yaml:12" of what said so. */
-    const char *source, *issuer_source, *callers_source, *tenants_source, *keys_source,
-        *algs_source, *validity_source, *subject_source, *names_source, *extensions_source;
+    const char *source, *callers_source, *tenants_source, *keys_source, *algs_source,
+        *subject_source, *names_source, *extensions_source;
 };
 
 /* Products of four odd primes below 2^16, for trial division (primes.c). */
@@ -118,6 +127,8 @@ const char *policy_compile_source(struct policy_bundle *b, const struct conf_nod
 const char *policy_compile_source_key(struct policy_bundle *b, const struct conf_node *map,
                                       const char *key);
 typedef bool policy_text_ok(struct slice s);
+/* policy_compile_name_ok: 1 to 64 of a-z 0-9 - . , beginning with a letter or digit. */
+bool policy_compile_name_ok(struct slice s);
 enum chancery_err policy_compile_list(struct policy_bundle *b, const struct conf_node *map,
                                       const char *key, enum conf_need need, bool sorted,
                                       policy_text_ok *ok, struct policy_list *out,

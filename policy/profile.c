@@ -7,7 +7,7 @@
 
 #define LIFE_MAX_S (100 * 366 * 86400LL)
 
-static bool name_ok(struct slice s)
+bool policy_compile_name_ok(struct slice s)
 {
     for (size_t i = 0; i < s.len; i++) {
         uint8_t c = s.ptr[i];
@@ -39,7 +39,7 @@ static enum chancery_err copy_name(struct policy_bundle *b, const struct conf_no
 {
     const char *text = NULL;
     TRY(conf_string(map, key, CONF_REQUIRED, &text, diag));
-    if (!name_ok(slice_str(text))) {
+    if (!policy_compile_name_ok(slice_str(text))) {
         return conf_error(conf_get(map, key), CH_INVALID, "policy.name", diag,
                           "\"%s\" must be 1 to 64 of a-z 0-9 - .", key);
     }
@@ -152,8 +152,18 @@ static enum chancery_err compile_validity(struct policy_bundle *b, const struct 
     t->validity_s = t->validity_max_s;
     TRY(conf_duration_s(v, "default", CONF_OPTIONAL, 60, t->validity_max_s, &t->validity_s, diag));
     TRY(conf_duration_s(v, "backdate", CONF_OPTIONAL, 0, 7 * 86400, &t->backdate_s, diag));
-    p->validity_source = policy_compile_source(b, v);
-    return p->validity_source == NULL ? CH_NOMEM : CH_OK;
+    TRY(conf_duration_s(v, "round", CONF_OPTIONAL, 1, t->validity_s, &t->round_s, diag));
+    struct policy_validity *o = &p->validity;
+    o->max_source = policy_compile_source_key(b, v, "max");
+    o->default_source =
+        policy_compile_source_key(b, v, conf_get(v, "default") == NULL ? "max" : "default");
+    o->backdate_source = policy_compile_source_key(b, v, "backdate");
+    o->round_source = policy_compile_source_key(b, v, "round");
+    o->round_text = arena_printf(&b->arena, "a multiple of %lld", (long long)t->round_s);
+    return o->max_source == NULL || o->default_source == NULL || o->backdate_source == NULL ||
+                   o->round_source == NULL || o->round_text == NULL
+               ? CH_NOMEM
+               : CH_OK;
 }
 
 enum chancery_err policy_profile_compile(struct policy_bundle *b, const struct conf_node *root,
@@ -164,12 +174,9 @@ enum chancery_err policy_profile_compile(struct policy_bundle *b, const struct c
     TRY(copy_name(b, root, "name", &p->t.name, diag));
     TRY(conf_string(root, "description", CONF_OPTIONAL, &description, diag));
     TRY(conf_string(root, "extends", CONF_OPTIONAL, &extends, diag)); /* bases.c followed it */
-    TRY(copy_name(b, root, "issuer", &p->t.issuer_id, diag));
     p->source = policy_compile_source(b, root);
-    p->issuer_source = policy_compile_source(b, conf_get(root, "issuer"));
-    if (p->source == NULL || p->issuer_source == NULL) {
-        return CH_NOMEM;
-    }
+    TRY(p->source == NULL ? CH_NOMEM : CH_OK);
+    TRY(policy_pool_compile(b, root, p, diag));
     TRY(compile_callers(b, root, p, diag));
     TRY(compile_keys(b, root, p, diag));
     TRY(compile_algs(b, root, p, diag));

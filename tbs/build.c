@@ -153,7 +153,8 @@ static enum chancery_err build_extensions(const struct tbs_input *in, bool empty
 
 /* ---- the whole ---- */
 
-static void build_validity(const struct tbs_input *in, struct tbs_built *out)
+static enum chancery_err build_validity(const struct tbs_input *in, struct tbs_built *out,
+                                        struct diag *diag)
 {
     const struct policy_template *t = in->profile->t;
     int64_t asked = in->request->max_validity_s;
@@ -163,6 +164,15 @@ static void build_validity(const struct tbs_input *in, struct tbs_built *out)
     int64_t end = in->profile->issuer->not_after_s;
     out->not_before_s = in->now_s - t->backdate_s;
     out->not_after_s = in->now_s + life < end ? in->now_s + life : end;
+    if (t->round_s > 0) {
+        out->not_after_s -= out->not_after_s % t->round_s; /* times before 1970 do not occur */
+    }
+    if (out->not_after_s <= in->now_s) {
+        return diag_set(diag, CH_INVALID, "request.max_validity_s", "build.validity",
+                        "no time is left: the life asked for is below what notAfter is rounded to, "
+                        "or the issuer has expired");
+    }
+    return CH_OK;
 }
 
 static enum chancery_err write_tbs(const struct tbs_input *in, struct slice subject,
@@ -219,8 +229,10 @@ enum chancery_err tbs_build(const struct tbs_input *in, struct arena *arena, str
     buf_init(&e.cdp, URL_MAX + 64);
     buf_init(&subject, X509_TBS_MAX);
     buf_init(&tbs, X509_TBS_MAX + 16);
-    build_validity(in, &built);
-    enum chancery_err err = build(in, arena, &e, &subject, &tbs, &built, diag);
+    enum chancery_err err = build_validity(in, &built, diag);
+    if (err == CH_OK) {
+        err = build(in, arena, &e, &subject, &tbs, &built, diag);
+    }
     if (err == CH_OK) {
         *out = built;
     }

@@ -28,6 +28,20 @@ enum chancery_err tbs_profile_prepare(const struct policy_template *t,
                                       const struct policy_issuer *issuer, struct arena *arena,
                                       struct tbs_profile *out) MUST_CHECK;
 
+/* tbs_issuer_choose gives the place in t->issuers of the issuer that signs: the only one; or, of
+ * those that fit (key_type: RSA for RSA, elliptic curves for elliptic curves) and have not ended,
+ * the one that the first eight octets of the request's digest pick. The same request always has the
+ * same issuer. CH_REFUSED "issuer.key_type" when none fits. */
+struct tbs_choice {
+    const struct policy_template *t;
+    const struct policy_issuer *const *members; /* one for each of t->issuers */
+    enum crypto_key_type subject;
+    const uint8_t *request_digest; /* PERMIT_DIGEST octets */
+    int64_t now_s;
+};
+enum chancery_err tbs_issuer_choose(const struct tbs_choice *c, size_t *out,
+                                    struct diag *diag) MUST_CHECK;
+
 struct tbs_input {
     const struct tbs_profile *profile;
     const struct permit_request *request;
@@ -42,7 +56,8 @@ struct tbs_built {
     uint32_t shard;
 };
 
-/* tbs_build writes the TBS; results live in `arena`. Rules "name.*", "build.*". */
+/* tbs_build writes the TBS; results live in `arena`. Rules "name.*", "build.*", among them
+ * "build.validity": nothing is left of the life. */
 enum chancery_err tbs_build(const struct tbs_input *in, struct arena *arena, struct tbs_built *out,
                             struct diag *diag) MUST_CHECK;
 

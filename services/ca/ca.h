@@ -31,11 +31,15 @@ struct ca_issuer {
     struct policy_issuer facts; /* the same for the writer; points to what stands above */
 };
 
-/* A profile, prepared for building. */
-struct ca_profile {
-    const struct policy_template *t;
+/* A profile, prepared for building under each issuer of its pool. */
+struct ca_member {
     const struct ca_issuer *issuer;
     struct tbs_profile tbs;
+};
+struct ca_profile {
+    const struct policy_template *t;
+    struct ca_member *members;          /* one for each of t->issuers */
+    const struct policy_issuer **facts; /* of the members, in the same order */
 };
 
 struct ca_pool;

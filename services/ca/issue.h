@@ -17,7 +17,7 @@ struct ca_item {
     const Chancery__Ca__V1__IssueItem *in;
     struct permit_request request;
     uint8_t digest[PERMIT_DIGEST];
-    const struct ca_profile *profile;
+    const struct ca_member *profile; /* under the issuer that was chosen */
     struct crypto_public *key;
     uint8_t serial[CA_SERIAL];
     struct tbs_built built;

@@ -58,12 +58,17 @@ static void new_serial(uint8_t out[CA_SERIAL])
 static enum chancery_err build_item(const struct ca_batch *b, struct ca_item *i)
 {
     TRY(check_stated(b, i));
-    i->profile = ca_profile_find(b->ca, i->request.profile);
-    if (i->profile == NULL) {
+    const struct ca_profile *profile = ca_profile_find(b->ca, i->request.profile);
+    if (profile == NULL) {
         return diag_set(&i->diag, CH_NOT_FOUND, "request.profile", "profile.unknown",
                         "there is no such profile");
     }
     TRY(check_possession(i));
+    const struct tbs_choice choice = {profile->t, profile->facts, crypto_public_type(i->key),
+                                      i->digest, b->now_s};
+    size_t member = 0;
+    TRY(tbs_issuer_choose(&choice, &member, &i->diag));
+    i->profile = &profile->members[member];
     new_serial(i->serial);
     const struct tbs_input in = {&i->profile->tbs, &i->request, i->key,
                                  slice_of(i->serial, CA_SERIAL), b->now_s};

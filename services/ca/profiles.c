@@ -1,6 +1,30 @@
 /* Profiles of the policy bundle, prepared for building. */
 #include "ca.h"
 
+/* A profile under each of its issuers. */
+static enum chancery_err prepare(struct ca *ca, const struct policy_template *t,
+                                 struct ca_profile *out, struct diag *diag)
+{
+    *out = (struct ca_profile){.t = t};
+    out->members = arena_alloc(&ca->arena, t->n_issuers * sizeof *out->members);
+    out->facts = arena_alloc(&ca->arena, t->n_issuers * sizeof *out->facts);
+    if (out->members == NULL || out->facts == NULL) {
+        return CH_NOMEM;
+    }
+    for (size_t i = 0; i < t->n_issuers; i++) {
+        const struct ca_issuer *issuer = ca_issuer_find(ca, slice_str(t->issuers[i]));
+        if (issuer == NULL) {
+            return diag_set(diag, CH_INVALID, "bundle", "profile.issuer",
+                            "profile %s names issuer %s, which issuers.yaml does not", t->name,
+                            t->issuers[i]);
+        }
+        out->members[i].issuer = issuer;
+        out->facts[i] = &issuer->facts;
+        TRY(tbs_profile_prepare(t, &issuer->facts, &ca->arena, &out->members[i].tbs));
+    }
+    return CH_OK;
+}
+
 enum chancery_err ca_profiles_load(struct ca *ca, const char *dir, const uint8_t bundle_sha256[32],
                                    struct diag *diag)
 {
@@ -16,14 +40,7 @@ enum chancery_err ca_profiles_load(struct ca *ca, const char *dir, const uint8_t
     }
     for (size_t i = 0; i < ca->n_profiles; i++) {
         const struct policy_template *t = policy_profile_template(policy_profile_at(ca->bundle, i));
-        const struct ca_issuer *issuer = ca_issuer_find(ca, slice_str(t->issuer_id));
-        if (issuer == NULL) {
-            return diag_set(diag, CH_INVALID, "bundle", "profile.issuer",
-                            "profile %s names issuer %s, which issuers.yaml does not", t->name,
-                            t->issuer_id);
-        }
-        ca->profiles[i] = (struct ca_profile){.t = t, .issuer = issuer};
-        TRY(tbs_profile_prepare(t, &issuer->facts, &ca->arena, &ca->profiles[i].tbs));
+        TRY(prepare(ca, t, &ca->profiles[i], diag));
     }
     return CH_OK;
 }

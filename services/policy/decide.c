@@ -2,6 +2,7 @@
 #include "decide.h"
 
 #include "policy/approvals.h"
+#include "policy/tbs.h"
 
 #define ITEM_MAX 256 /* a canonical item has 174 octets */
 
@@ -266,6 +267,22 @@ enum chancery_err policy_decide(const struct policy_decider *d,
     }
 }
 
+/* The issuer that a dry run is about when it names none: of the profile's, the one that the TBS
+ * names, else the first. */
+static const struct policy_issuer *issuer_of(const struct policy_decider *d,
+                                             const struct policy_template *t, struct slice tbs)
+{
+    struct policy_tbs read;
+    bool readable = tbs.len > 0 && policy_tbs_read(tbs, &read) == NULL;
+    for (size_t i = 0; readable && i < t->n_issuers; i++) {
+        const struct policy_issuer *m = policy_issuers_find(d->issuers, t->issuers[i]);
+        if (m != NULL && slice_eq(m->subject, read.issuer)) {
+            return m;
+        }
+    }
+    return policy_issuers_find(d->issuers, t->issuers[0]);
+}
+
 enum chancery_err policy_decide_request(const struct policy_decider *d,
                                         const Chancery__Policy__V1__EvaluateRequest *in,
                                         int64_t now_s, struct arena *arena,
@@ -280,9 +297,10 @@ enum chancery_err policy_decide_request(const struct policy_decider *d,
         return diag_set(diag, CH_NOT_FOUND, "request.profile", "profile.known",
                         "the bundle has no such profile");
     }
-    const char *id =
-        in->issuer_id[0] == '\0' ? policy_profile_template(profile)->issuer_id : in->issuer_id;
-    const struct policy_issuer *issuer = policy_issuers_find(d->issuers, id);
+    const struct policy_issuer *issuer =
+        in->issuer_id[0] == '\0'
+            ? issuer_of(d, policy_profile_template(profile), slice_of(in->tbs.data, in->tbs.len))
+            : policy_issuers_find(d->issuers, in->issuer_id);
     if (issuer == NULL) {
         return diag_set(diag, CH_NOT_FOUND, "issuer_id", "issuer.known", "there is no such issuer");
     }

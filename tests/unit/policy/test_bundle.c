@@ -24,7 +24,8 @@ static void shipped_bundle_loads(void **state)
         assert_ptr_equal(p, policy_profile_at(b, i));
         const struct policy_template *t = policy_profile_template(p);
         assert_string_equal(t->name, names[i]);
-        assert_string_equal(t->issuer_id, "issuing-1");
+        assert_int_equal(t->n_issuers, 1);
+        assert_string_equal(t->issuers[0], "issuing-1");
         assert_false(t->is_ca);
         assert_true(t->validity_s <= t->validity_max_s);
     }
@@ -136,6 +137,20 @@ static const struct wrong wrongs[] = {
     {"[P-256]}", "[P-256], rsa_exponents: [65538]}", "policy.value", NULL},
     {"[P-256]}", "[P-256], rsa_exponents: [-1]}", "policy.value", NULL},
     {"[ecdsa-with-SHA256]", "[md5]", "policy.value", NULL},
+    {"issuer: i\n", "issuer: I\n", "policy.name", "profiles/p.yaml:2:9"},
+    {"issuer: i\n", "issuer: [i]\n", "conf.type", "profiles/p.yaml:2:9"},
+    {"issuer: i\n", "issuer: i\nissuers: {any_of: [j]}\n", "policy.issuers", NULL},
+    {"issuer: i\n", "issuers: {}\n", "conf.required", NULL},
+    {"issuer: i\n", "issuers: {any_of: []}\n", "policy.list", NULL},
+    {"issuer: i\n", "issuers: {any_of: [a, b, a]}\n", "policy.duplicate", "profiles/p.yaml:2:26"},
+    {"issuer: i\n", "issuers: {any_of: [a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,q]}\n", "policy.list",
+     NULL},
+    {"issuer: i\n", "issuers: {any_of: [a], choose: random}\n", "policy.value",
+     "profiles/p.yaml:2:32"},
+    {"issuer: i\n", "issuers: {any_of: [a], chose: spread}\n", "conf.unknown",
+     "profiles/p.yaml:2:24"},
+    {"{max: 1d}", "{max: 1d, round: 2d}", "conf.range", NULL},
+    {"{max: 1d}", "{max: 1d, round: 0s}", "conf.range", NULL},
     {"{max: 1d}", "{max: 1d, default: 2d}", "conf.range", NULL},
     {"{max: 1d}", "{max: 1w}", "conf.type", NULL},
     {"{max: 1d}", "{max: 0s}", "conf.range", NULL},

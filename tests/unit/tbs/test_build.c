@@ -278,6 +278,43 @@ static void life_is_asked_for_and_bounded(void **state)
     close_fixture(&f);
 }
 
+static void end_is_rounded_down_and_never_past_the_issuer(void **state)
+{
+    (void)state;
+    struct fixture f;
+    open_fixture(&f, CRYPTO_KEY_P256);
+    struct crypto_public *key = public_of(CRYPTO_KEY_P256);
+    struct permit_request r = request("web", slice_of(empty_name, 2), web_sans, 3, key);
+    struct policy_template t =
+        *policy_profile_template(policy_profile_find(f.bundle, slice_str("web")));
+    struct tbs_profile profile;
+    struct tbs_built built;
+    struct diag d = {0};
+    const uint8_t serial[TBS_SERIAL] = {1};
+    t.round_s = 86400;
+    assert_int_equal(tbs_profile_prepare(&t, &f.issuer, &f.arena, &profile), CH_OK);
+    const struct tbs_input in = {&profile, &r, key, slice_of(serial, sizeof serial), NOW};
+    const int64_t midnight = NOW - NOW % 86400;
+    assert_int_equal(tbs_build(&in, &f.arena, &built, &d), CH_OK);
+    assert_true(built.not_after_s == midnight + 90LL * 86400);
+    r.max_validity_s = 86400; /* less than a day is left to the last midnight of it */
+    assert_int_equal(tbs_build(&in, &f.arena, &built, &d), CH_OK);
+    assert_true(built.not_after_s == midnight + 86400);
+    f.issuer.not_after_s = midnight + 10LL * 86400 + 5;
+    r.max_validity_s = 0;
+    assert_int_equal(tbs_build(&in, &f.arena, &built, &d), CH_OK);
+    assert_true(built.not_after_s == midnight + 10LL * 86400);
+    r.max_validity_s = 60;
+    assert_int_equal(tbs_build(&in, &f.arena, &built, &d), CH_INVALID);
+    assert_string_equal(d.rule, "build.validity");
+    r.max_validity_s = 0;
+    f.issuer.not_after_s = NOW; /* it has ended */
+    assert_int_equal(tbs_build(&in, &f.arena, &built, &d), CH_INVALID);
+    assert_string_equal(d.rule, "build.validity");
+    crypto_public_free(key);
+    close_fixture(&f);
+}
+
 static void names_that_cannot_be_written_refused(void **state)
 {
     (void)state;
@@ -316,6 +353,7 @@ int main(void)
         cmocka_unit_test(every_key_under_every_issuer_passes_the_judge),
         cmocka_unit_test(shipped_profiles_pass_the_judge),
         cmocka_unit_test(life_is_asked_for_and_bounded),
+        cmocka_unit_test(end_is_rounded_down_and_never_past_the_issuer),
         cmocka_unit_test(names_that_cannot_be_written_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
