@@ -210,8 +210,10 @@ static const struct {
     {"tests/", ".yaml", NULL}, /* table tests: read by trial/, not by the judge */
     {"bundle.yaml", NULL, compile_head},
     {"officers.yaml", NULL, policy_officers_compile},
+    {"tenants.yaml", NULL, policy_tenants_compile},
     {"bases/", ".yaml", policy_bases_add},
     {"profiles/", ".yaml", compile_profile},
+    {"bindings/", ".yaml", policy_bindings_compile},
 };
 #define CLASSES (sizeof classes / sizeof classes[0])
 
@@ -262,6 +264,7 @@ static enum chancery_err compile_sorted(struct policy_bundle *b, const struct po
 {
     TRY(hash_files(files, n, b->hash));
     TRY(policy_primes_make(b));
+    TRY(policy_who_begin(b));
     b->profiles = arena_alloc(&b->arena, n * sizeof *b->profiles);
     if (b->profiles == NULL) {
         return CH_NOMEM;
@@ -278,14 +281,15 @@ static enum chancery_err compile_sorted(struct policy_bundle *b, const struct po
     }
     for (size_t class = 0; class < CLASSES; class ++) {
         TRY(compile_class(b, class, files, n, diag));
+        /* By name from here on: what comes later refers to them. */
+        qsort(b->profiles, b->n_profiles, sizeof *b->profiles, by_name);
     }
     TRY(policy_bases_check(b, diag));
-    qsort(b->profiles, b->n_profiles, sizeof *b->profiles, by_name);
     if (b->name == NULL || b->n_profiles == 0) {
         return diag_set(diag, CH_INVALID, "bundle.yaml", "policy.bundle",
                         "a bundle has a bundle.yaml and at least one profile");
     }
-    return CH_OK;
+    return policy_who_finish(b, diag);
 }
 
 enum chancery_err policy_bundle_compile(const struct policy_file *files, size_t n,

@@ -174,6 +174,7 @@ static void judge_all(struct policy_judge *j)
     if (!check_issuer(j)) {
         return;
     }
+    policy_rules_who(j);
     read_tbs(j);
     policy_rules_serial(j);
     rules_issuer(j);
@@ -182,6 +183,7 @@ static void judge_all(struct policy_judge *j)
     policy_rules_pool_key(j);
     policy_rules_subject(j);
     policy_rules_san(j);
+    policy_rules_bound(j);
     policy_rules_extensions(j);
     policy_rules_approvals(j);
     policy_rules_limits(j);

@@ -143,9 +143,12 @@ void policy_limits_applied(const struct policy_bundle *b, const struct policy_pr
                            struct slice tenant, struct policy_applied *out)
 {
     const struct policy_limits *l = &p->limits;
-    (void)b;
-    (void)tenant;
+    const struct policy_tenant *t = policy_tenant_find(b, tenant);
     *out = (struct policy_applied){.profile = l};
+    if (t != NULL && t->limits.source != NULL) {
+        apply(out, POLICY_SCOPE_TENANT_REQUESTER, &t->limits.requester);
+        apply(out, POLICY_SCOPE_TENANT, &t->limits.whole);
+    }
     if (l->source == NULL) {
         return;
     }

@@ -12,6 +12,7 @@
 #include "policy/tbs.h"
 #include "policy/text.h"
 #include "policy/want.h"
+#include "policy/who.h"
 
 /* Limits of a bundle. */
 #define POLICY_PROFILES_MAX 1000 /* five times the largest installation planned for */
@@ -24,11 +25,6 @@
     PERMIT_STATEMENT_TTL_S /* an attempt may wait as long as its statement lives */
 
 /* ---- compiled bundle ---- */
-
-struct policy_list {
-    const struct slice *at;
-    size_t n;
-};
 
 struct policy_net {
     uint8_t address[16];
@@ -77,6 +73,7 @@ struct policy_profile {
     struct policy_names names;
     struct policy_limits limits;
     struct policy_approvals approvals;
+    struct policy_who_profile who;
     /* Values known when the bundle is compiled; empty slices: extension absent. */
     struct slice key_usage, key_usage_rsa, basic, eku, policies;
     /* "profiles/web.yaml:12" of what said so. */
@@ -100,6 +97,7 @@ struct policy_bundle {
     struct policy_profile *profiles; /* sorted by name */
     size_t n_profiles;
     struct policy_officers officers;
+    struct policy_who who;
     struct policy_prime_group *groups;
     size_t n_groups;
 };
@@ -136,6 +134,8 @@ enum chancery_err policy_compile_list(struct policy_bundle *b, const struct conf
 enum chancery_err policy_compile_oid(struct policy_bundle *b, const struct conf_node *at,
                                      const char *text, struct slice *out,
                                      struct diag *diag) MUST_CHECK;
+/* policy_net_read reads "10.1.0.0/16" or "2001:db8::/32", host bits zero. */
+bool policy_net_read(const char *text, struct policy_net *out);
 /* policy_list_has searches a sorted list. */
 bool policy_list_has(const struct policy_list *l, struct slice s);
 
@@ -166,6 +166,7 @@ struct policy_judge {
     bool subject_known;          /* the request's subject was read and fits the template */
     struct policy_rdn subject[POLICY_RDNS_MAX];
     size_t n_subject;
+    struct policy_who_found who;
 };
 
 /* policy_say adds a rule's result. `observed` is copied, cut to fit and made printable; the other
@@ -196,6 +197,10 @@ void policy_rules_subject(struct policy_judge *j); /* fills subject */
 void policy_rules_san(struct policy_judge *j);
 void policy_rules_extensions(struct policy_judge *j);
 void policy_rules_limits(struct policy_judge *j); /* last: they count what is permitted */
+
+/* policy_cn_in_names says whether a common name is one of the request's names; an address may be
+ * written in any way. */
+bool policy_cn_in_names(const struct permit_request *r, struct slice cn);
 
 /* policy_service_name says whether a host name or URI lies in the service trust domain (always true
  * when no trust domain is set). */

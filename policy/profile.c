@@ -19,13 +19,12 @@ bool policy_compile_name_ok(struct slice s)
     return s.len > 0 && s.len <= 64;
 }
 
-/* A pattern of identities: absolute, or a path in the own trust domain; '*' only at its end. */
-static bool caller_ok(struct slice s)
+bool policy_pattern_ok(struct slice s)
 {
     bool relative = s.len > 1 && s.ptr[0] == '/';
     bool full = s.len > 9 && memcmp(s.ptr, "spiffe://", 9) == 0;
     const uint8_t *star = s.len == 0 ? NULL : memchr(s.ptr, '*', s.len);
-    return (relative || full) && s.len <= 512 && policy_text_ascii(s) &&
+    return (relative || full) && s.len <= POLICY_PATTERN_MAX && policy_text_ascii(s) &&
            (star == NULL || star == s.ptr + s.len - 1);
 }
 
@@ -52,8 +51,8 @@ static enum chancery_err compile_callers(struct policy_bundle *b, const struct c
 {
     static const struct slice standard[] = {{(const uint8_t *)"default", 7}};
     p->tenants = (struct policy_list){standard, 1};
-    TRY(policy_compile_list(b, root, "callers", CONF_REQUIRED, false, caller_ok, &p->callers,
-                            diag));
+    TRY(policy_compile_list(b, root, "callers", CONF_REQUIRED, false, policy_pattern_ok,
+                            &p->callers, diag));
     TRY(policy_compile_list(b, root, "tenants", CONF_OPTIONAL, true, tenant_ok, &p->tenants, diag));
     const struct conf_node *tenants = conf_get(root, "tenants");
     p->callers_source = policy_compile_source(b, conf_get(root, "callers"));
@@ -186,6 +185,7 @@ enum chancery_err policy_profile_compile(struct policy_bundle *b, const struct c
     TRY(policy_extensions_compile(b, root, p, diag));
     TRY(policy_limits_compile(b, root, POLICY_LIMITS_OF_PROFILE, &p->limits, diag));
     TRY(policy_approvals_compile(b, root, p, diag));
+    TRY(policy_who_profile_compile(b, root, p, diag));
     return conf_finish(root, diag);
 }
 

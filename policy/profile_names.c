@@ -28,7 +28,7 @@ static bool host_bits_zero(const struct policy_net *net)
     return true;
 }
 
-static bool read_net(const char *text, struct policy_net *out)
+bool policy_net_read(const char *text, struct policy_net *out)
 {
     char address[64];
     const char *slash = strchr(text, '/');
@@ -90,7 +90,7 @@ static enum chancery_err compile_ip(struct policy_bundle *b, const struct conf_n
     for (size_t i = 0; i < n; i++) {
         const char *text;
         TRY(conf_scalar(conf_at(list, i), &text, diag));
-        if (!read_net(text, &nets[i])) {
+        if (!policy_net_read(text, &nets[i])) {
             return conf_error(conf_at(list, i), CH_INVALID, "policy.value", diag,
                               "a network is written 10.1.0.0/16 or 2001:db8::/32, host bits zero");
         }

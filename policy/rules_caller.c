@@ -1,17 +1,6 @@
 /* Who asks: tenant, caller, requester. */
 #include "policy/policy_int.h"
 
-/* The part of an identity after "spiffe://<trust domain>"; empty when it is not ours. */
-static struct slice own_path(const struct policy_bundle *b, struct slice uri)
-{
-    struct slice domain = b->trust_domain;
-    if (domain.len == 0 || uri.len < 10 + domain.len || memcmp(uri.ptr, "spiffe://", 9) != 0 ||
-        memcmp(uri.ptr + 9, domain.ptr, domain.len) != 0 || uri.ptr[9 + domain.len] != '/') {
-        return slice_of(NULL, 0);
-    }
-    return slice_sub(uri, 9 + domain.len, uri.len);
-}
-
 static bool caller_listed(const struct policy_judge *j, struct slice caller, struct slice path)
 {
     for (size_t i = 0; i < j->p->callers.n; i++) {
@@ -27,7 +16,7 @@ static bool caller_listed(const struct policy_judge *j, struct slice caller, str
 void policy_rules_caller(struct policy_judge *j)
 {
     const struct permit_request *r = j->r;
-    struct slice caller = r->evidence.caller, path = own_path(j->b, caller);
+    struct slice caller = r->evidence.caller, path = policy_own_path(j->b, caller);
     policy_say(j, "tenant.allowed", policy_outcome_of(policy_list_has(&j->p->tenants, r->tenant)),
                "request.tenant", j->p->tenants_source, r->tenant, "a tenant of the profile");
     policy_say(j, "caller.allowed", policy_outcome_of(caller_listed(j, caller, path)),

@@ -146,7 +146,7 @@ static bool names_address(struct slice cn, const struct permit_san *san)
            memcmp(address, san->value.ptr, san->value.len) == 0;
 }
 
-static bool cn_in_names(const struct permit_request *r, struct slice cn)
+bool policy_cn_in_names(const struct permit_request *r, struct slice cn)
 {
     for (size_t i = 0; i < r->n_sans; i++) {
         const struct permit_san *s = &r->sans[i];
@@ -176,7 +176,7 @@ static void rules_values(struct policy_judge *j)
     if (cn.len == 0 || !j->p->cn_in_names) {
         policy_say_na(j, "subject.cn_in_names", field, j->p->subject_source);
     } else {
-        policy_say(j, "subject.cn_in_names", policy_outcome_of(cn_in_names(j->r, cn)), field,
+        policy_say(j, "subject.cn_in_names", policy_outcome_of(policy_cn_in_names(j->r, cn)), field,
                    j->p->subject_source, cn, "one of the names");
     }
     struct slice host = policy_text_uri_host(cn);

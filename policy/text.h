@@ -4,6 +4,12 @@
 
 #include "base/bytes.h"
 
+/* A list of texts. */
+struct policy_list {
+    const struct slice *at;
+    size_t n;
+};
+
 /* policy_text_clean: well-formed UTF-8 without control, bidirectional control, zero-width,
  * surrogate or unassigned-by-rule (noncharacter) code points. */
 bool policy_text_clean(struct slice s);

@@ -36,7 +36,8 @@ const char fix_profile_yaml[] =
     "  policies: [2.23.140.1.2.1]\n"
     "  ocsp_nocheck: true\n";
 
-struct policy_bundle *fix_bundle(const char *from, const char *to)
+struct policy_bundle *fix_bundle_with(const char *from, const char *to,
+                                      const struct policy_file *more, size_t n, struct diag *diag)
 {
     struct buf text CLEANUP(buf_clear);
     buf_init(&text, 1 << 20);
@@ -47,14 +48,27 @@ struct policy_bundle *fix_bundle(const char *from, const char *to)
                      CH_OK);
     assert_int_equal(buf_add_str(&text, to), CH_OK);
     assert_int_equal(buf_add_str(&text, at + strlen(from)), CH_OK);
-    struct policy_file files[] = {{"profiles/test.yaml", buf_slice(&text)},
-                                  {"bundle.yaml", slice_str(bundle_yaml)}};
+    struct policy_file files[8] = {{"profiles/test.yaml", buf_slice(&text)},
+                                   {"bundle.yaml", slice_str(bundle_yaml)}};
     struct policy_bundle *b = NULL;
-    struct diag d = {0};
-    if (policy_bundle_compile(files, 2, &b, &d) != CH_OK) {
-        fail_msg("%s: %s %s", d.field, d.rule, d.text);
+    assert_true(n <= 6);
+    for (size_t i = 0; i < n; i++) {
+        files[2 + i] = more[i];
+    }
+    if (policy_bundle_compile(files, 2 + n, &b, diag) != CH_OK) {
+        return NULL;
     }
     assert_int_equal(policy_bundle_set_trust_domain(b, "chancery.test"), CH_OK);
+    return b;
+}
+
+struct policy_bundle *fix_bundle(const char *from, const char *to)
+{
+    struct diag d = {0};
+    struct policy_bundle *b = fix_bundle_with(from, to, NULL, 0, &d);
+    if (b == NULL) {
+        fail_msg("%s: %s %s", d.field, d.rule, d.text);
+    }
     return b;
 }
 
@@ -204,6 +218,8 @@ void fix_init(struct fix *f)
 {
     static const uint8_t serial[] = {0x51, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 0xa6};
     static const uint8_t id[16] = {1};
+    static const struct slice methods[] = {{(const uint8_t *)"mtls", 4},
+                                           {(const uint8_t *)"pkcs10", 6}};
     memset(f, 0, sizeof *f);
     arena_init(&f->arena, 0);
     f->bundle = fix_bundle("", "");
@@ -218,7 +234,9 @@ void fix_init(struct fix *f)
         .sans = f->sans,
         .evidence = {.protocol = slice_str("grpc"),
                      .caller = slice_str("spiffe://chancery.test/user/alice"),
-                     .proof = slice_str("pkcs10")}};
+                     .proof = slice_str("pkcs10"),
+                     .authentication = methods,
+                     .n_authentication = 2}};
     f->t = (struct x509_tbs){.serial = slice_of(f->serial, 16),
                              .alg = CRYPTO_ALG_ECDSA_SHA256,
                              .issuer = f->issuer.subject,

@@ -124,6 +124,7 @@ CHANGE(bend_time)
 static const struct rule_case cases[] = {
     PLAN("profile.known", other_profile),
     PLAN("tenant.allowed", other_tenant),
+    PLAN("tenant.known", other_tenant),
     PLAN("caller.allowed", other_caller),
     PLAN("caller.allowed", foreign_caller),
     PLAN("caller.requester", other_requester),

@@ -36,6 +36,12 @@ static void fill_request(struct case_base *c)
     c->evidence.protocol = text(c, r->evidence.protocol);
     c->evidence.caller = text(c, r->evidence.caller);
     c->evidence.proof = text(c, r->evidence.proof);
+    c->evidence.n_authentication = r->evidence.n_authentication;
+    c->evidence.authentication =
+        arena_alloc(&c->f.arena, r->evidence.n_authentication * sizeof *c->evidence.authentication);
+    for (size_t i = 0; i < r->evidence.n_authentication; i++) {
+        c->evidence.authentication[i] = text(c, r->evidence.authentication[i]);
+    }
     c->request.request_id = bin(r->request_id);
     c->request.tenant = text(c, r->tenant);
     c->request.profile = text(c, r->profile);
