@@ -73,6 +73,8 @@ static enum chancery_err call_ca(const struct batch *b, struct registration_item
         rows[i].pkcs10 =
             (ProtobufCBinaryData){items[i]->pkcs10.len, (uint8_t *)(uintptr_t)items[i]->pkcs10.ptr};
         rows[i].attempt = items[i]->attempt;
+        rows[i].approvals = items[i]->approvals;
+        rows[i].n_approvals = items[i]->n_approvals;
         list[i] = &rows[i];
     }
     req.statement = (ProtobufCBinaryData){b->statement.len, (uint8_t *)(uintptr_t)b->statement.ptr};

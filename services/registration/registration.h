@@ -52,6 +52,8 @@ struct registration_item {
     bool other_content;                    /* its key belongs to another request: to be refused */
     Chancery__Common__V1__Request request; /* as stated; points into the call's arena */
     struct slice pkcs10;
+    Chancery__Common__V1__Approval **approvals; /* of a request that was pending (pending.h) */
+    size_t n_approvals;
     const char *caller, *key; /* key "" when none */
     uint8_t request_id[16];
     uint8_t content[32], digest[32];
@@ -205,7 +207,7 @@ struct registration_row {
     struct diag diag;
 };
 /* state */
-enum { REGISTRATION_OPEN = 1, REGISTRATION_ISSUED = 2, REGISTRATION_REFUSED = 3 };
+enum { REGISTRATION_OPEN = 1, REGISTRATION_ISSUED, REGISTRATION_REFUSED, REGISTRATION_PENDING };
 /* registration_store_new inserts the items' rows in one statement; known[i] says that (caller, key)
  * of item i has a row already. Durable when it returns. */
 enum chancery_err registration_store_new(struct registration *r, struct registration_item **items,
@@ -213,8 +215,9 @@ enum chancery_err registration_store_new(struct registration *r, struct registra
 enum chancery_err registration_store_find(struct registration *r, const char *caller,
                                           const char *key, struct registration_row *out,
                                           struct diag *diag) MUST_CHECK;
-/* registration_store_take makes an open row ours with attempt row->attempt + 1 and the digest of
- * the request as it is now, only if its attempt is still `row->attempt`; CH_CONFLICT otherwise. */
+/* registration_store_take makes an open or pending row open and ours with attempt row->attempt + 1
+ * and the digest of the request as it is now, only if its attempt is still `row->attempt`;
+ * CH_CONFLICT otherwise. */
 enum chancery_err registration_store_take(struct registration *r,
                                           const struct registration_row *row,
                                           const uint8_t digest[32], struct diag *diag) MUST_CHECK;

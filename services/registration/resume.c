@@ -1,5 +1,5 @@
 /* Requests known before: replay the outcome, or drive on what a crash or an outage left open. */
-#include "registration.h"
+#include "pending.h"
 
 #include "os/os.h"
 
@@ -131,6 +131,10 @@ enum registration_next registration_resume(struct registration *r, struct regist
         err = diag_set(&diag, CH_UNAVAILABLE, "idempotency_key", "idempotency.driven",
                        "another instance is working on this request; ask again in a moment");
         registration_finish(r, item, err, &diag, NULL, false);
+        return REGISTRATION_FINISHED;
+    }
+    if (row.state != REGISTRATION_ISSUED &&
+        registration_pending_restore(r, item, &row) == REGISTRATION_FINISHED) {
         return REGISTRATION_FINISHED;
     }
     if (*ca_away) {

@@ -4,7 +4,7 @@
 #include "daemon/daemon_hsm.h"
 #include "log/log.h"
 #include "os/os.h"
-#include "registration.h"
+#include "pending.h"
 
 #define PURGE_INTERVAL_MS (3600 * 1000)
 
@@ -16,6 +16,9 @@ static const char *const anyone[] = {"/user/*",
                                      "/chancery/rest",
                                      NULL};
 
+/* Whoever may read certificates may see what waits; only people and their console approve. */
+static const char *const people[] = {"/user/*", "/chancery/rest", NULL};
+
 static const struct rpc_method methods[] = {
     {"Enroll", RPC_UNARY, registration_rpc_enroll, anyone},
     {"EnrollBatch", RPC_UNARY, registration_rpc_enroll_batch, anyone},
@@ -23,6 +26,9 @@ static const struct rpc_method methods[] = {
     {"ListCertificates", RPC_UNARY, registration_rpc_list, anyone},
     {"Revoke", RPC_UNARY, registration_rpc_revoke, anyone},
     {"GetIssuer", RPC_UNARY, registration_rpc_issuers, anyone},
+    {"ListPending", RPC_UNARY, registration_rpc_list_pending, people},
+    {"GetPending", RPC_UNARY, registration_rpc_get_pending, people},
+    {"Approve", RPC_UNARY, registration_rpc_approve, people},
 };
 
 /* `revokers`: identities, "/user/alice" or with a trailing *, that may revoke any certificate. */

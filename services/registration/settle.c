@@ -2,7 +2,7 @@
  *
  * The two need each other's success as little as possible: when the log is away, refusals stay
  * open, while certificates of the same call are recorded and answered. */
-#include "registration.h"
+#include "pending.h"
 
 #include <stdlib.h>
 
@@ -115,6 +115,22 @@ static bool adopt_issued(struct registration *r, struct registration_item *item)
     return true;
 }
 
+/* The judge misses nothing but approvals. Without a key nobody could ask for the outcome. */
+static void hold(struct registration *r, struct tally *t, struct registration_item *item,
+                 const Chancery__Ca__V1__IssueResult *result, const struct diag *judge)
+{
+    struct diag diag;
+    if (item->key[0] != '\0') {
+        registration_pending_hold(r, item, result, judge);
+        return;
+    }
+    (void)diag_set(&diag, CH_PRECONDITION, "idempotency_key", "approval.key_missing",
+                   "this request %s: send it with an idempotency key, so that it can be asked for "
+                   "again",
+                   judge->text);
+    add_refused(t, item, CH_PRECONDITION, &diag, false);
+}
+
 /* Takes one result into the tally, or finishes the item. true: to be tried again. */
 static bool take_result(struct registration *r, struct tally *t, struct registration_item *item,
                         const Chancery__Ca__V1__IssueResult *result)
@@ -136,6 +152,10 @@ static bool take_result(struct registration *r, struct tally *t, struct registra
     if (result->outcome == CHANCERY__CA__V1__ISSUE_OUTCOME__ISSUE_OUTCOME_REFUSED && err != CH_OK) {
         if (err == CH_BUSY || err == CH_UNAVAILABLE) { /* not yet: the same key may ask again */
             registration_finish(r, item, err, &diag, NULL, false);
+            return false;
+        }
+        if (err == CH_PRECONDITION && strcmp(diag.rule, "approval.pending") == 0) {
+            hold(r, t, item, result, &diag);
             return false;
         }
         add_refused(t, item, err, &diag, result->n_rules > 0);

@@ -1,5 +1,5 @@
 /* registration.request: requests, idempotency, outcomes. Whole batches go by unnest(). */
-#include "registration.h"
+#include "pending.h"
 
 #include "os/os.h"
 
@@ -128,9 +128,8 @@ enum chancery_err registration_store_take(struct registration *r,
 {
     static const char sql[] =
         "UPDATE registration.request SET attempt = attempt + 1, request_sha256 = $6, instance = $3,"
-        " driven_until_s = $4, changed_at_s = $5 WHERE request_id = $1 AND attempt = $2 AND state "
-        "= 1"
-        " RETURNING attempt";
+        " state = 1, driven_until_s = $4, changed_at_s = $5"
+        " WHERE request_id = $1 AND attempt = $2 AND state IN (1, 4) RETURNING attempt";
     int64_t now = os_now_s();
     struct db_param params[] = {
         DB_P_BYTES(slice_of(row->request_id, 16)),
@@ -235,13 +234,15 @@ enum chancery_err registration_store_purge(struct registration *r, int64_t now_s
     /* In pieces, so that no statement runs into its time limit. */
     static const char sql[] = "DELETE FROM registration.request WHERE request_id IN"
                               " (SELECT request_id FROM registration.request WHERE created_at_s < "
-                              "$1 AND changed_at_s < $1 LIMIT 5000) RETURNING 1";
-    struct db_param params[] = {DB_P_INT8(now_s - REGISTRATION_KEEP_S)};
+                              "$1 AND changed_at_s < $1 AND (state <> 4 OR created_at_s < $2) "
+                              "LIMIT 5000) RETURNING 1";
+    struct db_param params[] = {DB_P_INT8(now_s - REGISTRATION_KEEP_S),
+                                DB_P_INT8(now_s - REGISTRATION_PENDING_KEEP_S)};
     for (;;) {
         struct db_conn *conn = NULL;
         struct db_result *result = NULL;
         TRY(db_acquire(r->db, &conn, diag));
-        enum chancery_err err = db_exec(conn, sql, params, 1, &result, diag);
+        enum chancery_err err = db_exec(conn, sql, params, 2, &result, diag);
         db_release(conn);
         TRY(err);
         size_t rows = db_rows(result);

@@ -97,6 +97,18 @@ static void end(struct arena *arena, issue_result *out, Chancery__Ca__V1__IssueO
     }
 }
 
+static void add_rule(struct arena *arena, issue_result *out, const char *rule, const char *field)
+{
+    Chancery__Common__V1__RuleResult *r = arena_alloc(arena, sizeof *r);
+    chancery__common__v1__rule_result__init(r);
+    r->rule = (char *)(uintptr_t)rule;
+    r->field = (char *)(uintptr_t)field;
+    if (out->rules == NULL) {
+        out->rules = arena_alloc(arena, 8 * sizeof *out->rules);
+    }
+    out->rules[out->n_rules++] = r;
+}
+
 /* One item; the error is the whole call's. */
 static enum chancery_err run_item(struct arena *arena, const Chancery__Ca__V1__IssueItem *item,
                                   issue_result *out)
@@ -118,6 +130,14 @@ static enum chancery_err run_item(struct arena *arena, const Chancery__Ca__V1__I
         end(arena, out, CHANCERY__CA__V1__ISSUE_OUTCOME__ISSUE_OUTCOME_REFUSED, CH_BUSY,
             "limit.requester.rate");
         out->error->retry_after_s = 36;
+        return CH_OK;
+    }
+    if (strncmp(profile, "approve-", 8) == 0 && item->n_approvals < (size_t)(profile[8] - '0')) {
+        end(arena, out, CHANCERY__CA__V1__ISSUE_OUTCOME__ISSUE_OUTCOME_REFUSED, CH_PRECONDITION,
+            "approval.pending");
+        add_rule(arena, out, "approval.quorum", "approvals.owner");
+        add_rule(arena, out, "approval.quorum", "approvals.security");
+        add_rule(arena, out, "approval.needed", "approvals");
         return CH_OK;
     }
     if (strncmp(profile, "void-", 5) == 0 && item->attempt < (unsigned)(profile[5] - '0')) {

@@ -10,6 +10,7 @@
  *   poison-issued      issued, but the whole call fails with INTERNAL
  *   lost               issued on the first attempt, but the call fails with UNAVAILABLE
  *   mixed-up           answered with another request's certificate
+ *   approve-N          waits for N approvals (one digit), then issued
  *   hold               as issue, but the call waits while fake_ca_hold(true)
  *
  * Every call's statement is checked, and that it covers each item's digest. */

@@ -38,6 +38,7 @@ static struct {
     bool log_away;
     char rules[LOG_MAX][64]; /* of refusals */
     size_t n_rules;
+    char actions[LOG_MAX][32];
     uint64_t n_entries;
 } t = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
@@ -80,6 +81,8 @@ static enum chancery_err sink(void *ctx, uint64_t sequence, const struct daemon_
                                f->value.ptr);
             }
         }
+        assert_true(t.n_entries < LOG_MAX);
+        (void)snprintf(t.actions[t.n_entries], sizeof t.actions[0], "%s", entries[i].action);
         acks[i] = (struct daemon_ack){.index = t.n_entries++};
     }
     pthread_mutex_unlock(&t.lock);
@@ -92,6 +95,17 @@ unsigned fixture_refusals(const char *rule)
     pthread_mutex_lock(&t.lock);
     for (size_t i = 0; i < t.n_rules; i++) {
         n += strcmp(t.rules[i], rule) == 0;
+    }
+    pthread_mutex_unlock(&t.lock);
+    return n;
+}
+
+unsigned fixture_entries(const char *action)
+{
+    unsigned n = 0;
+    pthread_mutex_lock(&t.lock);
+    for (size_t i = 0; i < t.n_entries; i++) {
+        n += strcmp(t.actions[i], action) == 0;
     }
     pthread_mutex_unlock(&t.lock);
     return n;
@@ -219,6 +233,16 @@ struct rpc_channel *fixture_channel(const char *path)
     bool ready = false;
     AWAIT(rpc_health_check(c, 1000, &ready, NULL) == CH_OK && ready);
     return c;
+}
+
+void fixture_renew(const char *path)
+{
+    for (size_t i = 0; i < t.n_channels; i++) {
+        if (strcmp(t.channels[i].path, path) == 0) {
+            t.channels[i].path[0] = '\0';
+        }
+    }
+    (void)fixture_channel(path);
 }
 
 static void *run_main(void *arg)

@@ -32,6 +32,12 @@ struct slice fixture_csr(unsigned n);
 /* Refusals in the log with this rule. */
 unsigned fixture_refusals(const char *rule);
 
+/* Entries in the log with this action. */
+unsigned fixture_entries(const char *action);
+
+/* fixture_renew gives `path` a new certificate of the same identity. */
+void fixture_renew(const char *path);
+
 /* fixture_log_away makes the log refuse everything (final, so that nobody waits for it). */
 void fixture_log_away(bool away);
 
