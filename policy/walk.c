@@ -18,8 +18,8 @@ uint8_t policy_walk_tag(const struct policy_walk *w)
     return w->at == w->end ? 0 : *w->at;
 }
 
-/* Reads a length at *p (X.690 10.1: definite, fewest octets). Three length octets suffice: no TBS
- * has more than 64 KiB. */
+/* Reads a length at *p (X.690 10.1: definite, fewest octets). Four length octets suffice: no CRL
+ * has more than 4 GiB. */
 static bool read_length(const uint8_t **p, const uint8_t *end, size_t *out)
 {
     const uint8_t *q = *p;
@@ -29,7 +29,7 @@ static bool read_length(const uint8_t **p, const uint8_t *end, size_t *out)
     size_t first = *q++;
     if (first >= 0x80) {
         size_t octets = first & 0x7f, value = 0;
-        if (octets == 0 || octets > 3 || (size_t)(end - q) < octets || *q == 0) {
+        if (octets == 0 || octets > 4 || (size_t)(end - q) < octets || *q == 0) {
             return false;
         }
         for (size_t i = 0; i < octets; i++) {

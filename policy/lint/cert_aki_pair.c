@@ -1,0 +1,11 @@
+/* RFC 5280 A.2: authorityCertIssuer and authorityCertSerialNumber are both present or both
+ * absent. */
+#include "policy/lint/cert.h"
+
+enum policy_outcome policy_lint_cert_aki_pair(const struct policy_lint_cert *c,
+                                              struct policy_lint_seen *seen)
+{
+    return policy_lint_ext(c, POLICY_LINT_EXT_AKI) == NULL
+               ? POLICY_NA
+               : policy_lint_if(c->aki.has_issuer == c->aki.has_serial, seen, "one of them");
+}

@@ -1,0 +1,11 @@
+/* RFC 5280 4.2.1.10: CAs must not issue certificates where name constraints is an empty
+ * sequence. */
+#include "policy/lint/cert.h"
+
+enum policy_outcome policy_lint_cert_constraints_empty(const struct policy_lint_cert *c,
+                                                       struct policy_lint_seen *seen)
+{
+    return policy_lint_ext(c, POLICY_LINT_EXT_NAMES) == NULL
+               ? POLICY_NA
+               : policy_lint_if((c->trees & POLICY_LINT_TREES_EMPTY) == 0, seen, "empty");
+}

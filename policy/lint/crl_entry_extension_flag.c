@@ -1,0 +1,13 @@
+/* X.690 11.1: TRUE is FF. X.690 11.5: the default FALSE is left out. */
+#include "policy/lint/crl.h"
+
+enum policy_outcome policy_lint_crl_entry_extension_flag(const struct policy_lint_entry *e,
+                                                         struct policy_lint_seen *seen)
+{
+    for (size_t i = 0; i < e->extensions.n; i++) {
+        if (e->extensions.at[i].odd_flag) {
+            return policy_lint_oid(seen, e->extensions.at[i].oid);
+        }
+    }
+    return e->extensions.n > 0 ? POLICY_PASS : POLICY_NA;
+}
