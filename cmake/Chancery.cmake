@@ -14,6 +14,9 @@ pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson)
 pkg_check_modules(LIBPQ REQUIRED IMPORTED_TARGET libpq)
 pkg_check_modules(LIBEVENT REQUIRED IMPORTED_TARGET libevent libevent_pthreads)
 pkg_check_modules(P11KIT REQUIRED IMPORTED_TARGET p11-kit-1)
+pkg_check_modules(IDN2 REQUIRED IMPORTED_TARGET libidn2)
+pkg_check_modules(PSL REQUIRED IMPORTED_TARGET libpsl)
+find_library(UNISTRING_LIBRARY unistring REQUIRED) # has no pkg-config file
 pkg_check_modules(LIBP11 REQUIRED IMPORTED_TARGET libp11)
 
 # gRPC's own pkg-config file lists some seventy libraries; these two are what C code needs.

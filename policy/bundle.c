@@ -212,6 +212,7 @@ static const struct {
     {"officers.yaml", NULL, policy_officers_compile},
     {"tenants.yaml", NULL, policy_tenants_compile},
     {"bases/", ".yaml", policy_bases_add},
+    {"public_suffixes.dat", NULL, policy_suffixes_compile},
     {"profiles/", ".yaml", compile_profile},
     {"bindings/", ".yaml", policy_bindings_compile},
 };
@@ -355,6 +356,7 @@ void policy_bundle_free(struct policy_bundle *b)
 {
     if (b != NULL) {
         policy_officers_clear(&b->officers);
+        policy_suffixes_free(b->suffixes);
         arena_clear(&b->arena);
         free(b);
     }

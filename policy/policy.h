@@ -67,24 +67,34 @@ enum chancery_err policy_bundle_set_trust_domain(struct policy_bundle *b,
  * a multiple of round_s subject     the rows
  * of `subject` in order, single-valued. A row with a fixed value takes it; the n-th row of a type
  * that is copied takes the request's n-th value of that type, and is left out when there is none
- * and it is not required. cn_from_first_dns: a copied CN that the request lacks is the first DNS
- * name (sorted order) of at most 64 octets. String types: PrintableString for C, serialNumber and
- * dnQualifier, IA5String for DC and emailAddress, UTF8String else. extensions  any order, exactly
- * these: keyUsage (critical) unless key_usage is 0; basicConstraints (critical) always, empty when
- * not a CA; extendedKeyUsage, certificatePolicies unless empty; subjectKeyIdentifier (RFC 7093
- * method 1); authorityKeyIdentifier (key id); subjectAltName with the request's names in their
- * order unless there are none, critical when the subject is empty; cRLDistributionPoints,
- * authorityInfoAccess (OCSP before caIssuers) and id-pkix-ocsp-nocheck as the template says. */
+ * and it is not required; the n-th row of a claim takes the claim's n-th value in the same way.
+ * cn_from_first_dns: a copied CN that the request lacks is the first DNS name (sorted order) of at
+ * most 64 octets. String types: PrintableString for C, serialNumber and dnQualifier, IA5String for
+ * DC and emailAddress, UTF8String else. extensions  any order, exactly these: keyUsage (critical)
+ * unless key_usage is 0; basicConstraints (critical) always, empty when not a CA; extendedKeyUsage,
+ * certificatePolicies unless empty; subjectKeyIdentifier (RFC 7093 method 1);
+ * authorityKeyIdentifier (key id); subjectAltName with the request's names in their order unless
+ * there are none, critical when the subject is empty; cRLDistributionPoints, authorityInfoAccess
+ * (OCSP before caIssuers) and id-pkix-ocsp-nocheck as the template says. */
 struct policy_profile;
 size_t policy_profile_count(const struct policy_bundle *b);
 const struct policy_profile *policy_profile_at(const struct policy_bundle *b, size_t i);
 const struct policy_profile *policy_profile_find(const struct policy_bundle *b, struct slice name);
 
+/* Where the value of an attribute comes from: the bundle, the request's subject, or a claim of the
+ * evidence that registration stated. */
+enum policy_from {
+    POLICY_FROM_NONE = 0,
+    POLICY_FROM_BUNDLE,
+    POLICY_FROM_REQUEST,
+    POLICY_FROM_EVIDENCE
+};
 struct policy_template_rdn {
-    struct slice oid;   /* attribute type, content octets */
-    struct slice fixed; /* UTF-8 value when the bundle fixes it, else empty: copied */
+    struct slice oid; /* attribute type, content octets */
+    enum policy_from from;
+    struct slice fixed; /* POLICY_FROM_BUNDLE: UTF-8 value */
+    struct slice claim; /* POLICY_FROM_EVIDENCE: name of the claim */
     bool required;
-    bool from_request;
 };
 /* Which issuer of a pool signs: the one; by the request's digest; one whose key is, like the
  * subject's, RSA or elliptic curve (Edwards curves too). */

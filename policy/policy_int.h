@@ -6,6 +6,7 @@
 #include "policy/approvals.h"
 #include "policy/bases.h"
 #include "policy/limits.h"
+#include "policy/names.h"
 #include "policy/officers.h"
 #include "policy/policy.h"
 #include "policy/pool.h"
@@ -17,7 +18,6 @@
 /* Limits of a bundle. */
 #define POLICY_PROFILES_MAX 1000 /* five times the largest installation planned for */
 #define POLICY_LIST_MAX 10000    /* suffixes, networks, callers ... of one list */
-#define POLICY_RDNS_MAX 32       /* subject rows, and attributes in a request's subject */
 #define POLICY_NAMES_MAX PERMIT_SANS_MAX
 #define POLICY_EXTRA_MAX 32 /* EKUs, policies */
 #define POLICY_SKEW_S 5     /* clocks of two processes */
@@ -26,39 +26,11 @@
 
 /* ---- compiled bundle ---- */
 
-struct policy_net {
-    uint8_t address[16];
-    size_t len; /* 4 or 16 */
-    unsigned bits;
-};
-
-struct policy_names {
-    bool required, a_labels;
-    size_t max;
-    struct policy_list dns_suffixes, dns_exact; /* sorted */
-    unsigned wildcard_depth;
-    const struct policy_net *nets;
-    size_t n_nets;
-    struct policy_list email_domains, uri_prefixes, spiffe_domains; /* sorted */
-    const char *dns_source, *ip_source, *email_source, *uri_source;
-};
-
 /* Lines that said how long; each of the key itself where it is written. */
 struct policy_validity {
     const char *max_source, *default_source, *backdate_source, *round_source;
     const char *round_text; /* "a multiple of 86400" */
 };
-
-/* An attribute type the language knows by name. */
-struct policy_attribute {
-    const char *name;
-    struct slice oid;
-    uint8_t tag; /* string type it is written with */
-    size_t max;  /* RFC 5280 A.1, characters; counted in octets: stricter for non-ASCII */
-};
-/* policy_attribute_of gives the row of an OID (UTF8String, 256 when unknown). */
-struct policy_attribute policy_attribute_of(struct slice oid);
-const struct policy_attribute *policy_attribute_named(const char *name);
 
 struct policy_profile {
     struct policy_template t;
@@ -71,6 +43,7 @@ struct policy_profile {
     size_t n_exponents;
     bool cn_in_names;
     struct policy_names names;
+    const struct policy_row *rows; /* beside t.subject */
     struct policy_limits limits;
     struct policy_approvals approvals;
     struct policy_who_profile who;
@@ -98,6 +71,7 @@ struct policy_bundle {
     size_t n_profiles;
     struct policy_officers officers;
     struct policy_who who;
+    struct psl_ctx_st *suffixes; /* NULL: the bundle has no list */
     struct policy_prime_group *groups;
     size_t n_groups;
 };
@@ -149,11 +123,6 @@ bool policy_primes_close(struct slice n, unsigned rounds);
 
 /* ---- the judge at work ---- */
 
-/* One attribute that the subject must have. */
-struct policy_rdn {
-    struct slice oid, value;
-};
-
 struct policy_judge {
     const struct policy_bundle *b;
     const struct policy_profile *p;
@@ -164,7 +133,7 @@ struct policy_judge {
     struct policy_tbs tbs;
     struct crypto_key_facts key; /* of the TBS; type CRYPTO_KEY_NONE when unreadable */
     bool subject_known;          /* the request's subject was read and fits the template */
-    struct policy_rdn subject[POLICY_RDNS_MAX];
+    struct policy_rdn subject[POLICY_RDNS_MAX]; /* expected */
     size_t n_subject;
     struct policy_who_found who;
 };
@@ -201,10 +170,6 @@ void policy_rules_limits(struct policy_judge *j); /* last: they count what is pe
 /* policy_cn_in_names says whether a common name is one of the request's names; an address may be
  * written in any way. */
 bool policy_cn_in_names(const struct permit_request *r, struct slice cn);
-
-/* policy_service_name says whether a host name or URI lies in the service trust domain (always true
- * when no trust domain is set). */
-bool policy_service_name(const struct policy_bundle *b, struct slice host);
 
 extern const struct slice POLICY_OID_CN;
 

@@ -1,5 +1,8 @@
 /* `subject` of a profile: the attributes, their order, where values come from. */
+#include "policy/glob.h"
 #include "policy/policy_int.h"
+
+#define CLAIM_NAME_MAX 64 /* of an evidence, docs/ISSUANCE.md */
 
 static const uint8_t cn[] = {0x55, 4, 3}, sn[] = {0x55, 4, 4}, serial[] = {0x55, 4, 5};
 static const uint8_t c[] = {0x55, 4, 6}, l[] = {0x55, 4, 7}, st[] = {0x55, 4, 8};
@@ -61,74 +64,130 @@ const struct policy_attribute *policy_attribute_named(const char *name)
     return NULL;
 }
 
-static bool fixed_ok(const struct policy_attribute *a, struct slice s)
+bool policy_attribute_fits(const struct policy_attribute *a, struct slice value)
 {
-    return s.len > 0 && s.len <= a->max && policy_text_clean(s) &&
-           (a->tag != PRINTABLE || policy_text_printable(s)) &&
-           (a->tag != IA5 || policy_text_ascii(s));
+    bool country = slice_eq(a->oid, slice_of(c, sizeof c)); /* ISO 3166 */
+    for (size_t i = 0; i < value.len; i++) {
+        if (country && (value.ptr[i] < 'A' || value.ptr[i] > 'Z')) {
+            return false;
+        }
+    }
+    size_t n = policy_text_characters(value);
+    return n > 0 && n <= a->max && (!country || n == 2) &&
+           (a->tag != PRINTABLE || policy_text_printable(value)) &&
+           (a->tag != IA5 || policy_text_ascii(value));
 }
 
-static enum chancery_err compile_fixed(struct policy_bundle *b, const struct conf_node *n,
-                                       struct policy_template_rdn *row, struct diag *diag)
+/* ---- rows ---- */
+
+enum chancery_err policy_globs_compile(struct policy_bundle *b, const struct conf_node *map,
+                                       const char *key, bool (*ok)(struct slice),
+                                       struct policy_list *out, struct diag *diag)
 {
-    const char *fixed = NULL;
-    struct policy_attribute a = policy_attribute_of(row->oid);
-    TRY(conf_string(n, "fixed", CONF_REQUIRED, &fixed, diag));
-    if (!fixed_ok(&a, slice_str(fixed))) {
-        return conf_error(conf_get(n, "fixed"), CH_INVALID, "policy.value", diag,
-                          "a fixed %s has 1 to %zu octets of its alphabet", a.name, a.max);
+    TRY(policy_compile_list(b, map, key, CONF_OPTIONAL, true, ok, out, diag));
+    if (out->n > POLICY_GLOBS_MAX) {
+        return conf_error(conf_get(map, key), CH_LIMIT, "policy.list", diag,
+                          "\"%s\" has at most %d patterns; they are tried one by one", key,
+                          POLICY_GLOBS_MAX);
     }
-    uint8_t *copy = arena_copy(&b->arena, slice_str(fixed));
-    if (copy == NULL) {
-        return CH_NOMEM;
-    }
-    row->fixed = slice_of(copy, strlen(fixed));
-    row->required = true;
     return CH_OK;
 }
 
+static enum chancery_err copy_text(struct policy_bundle *b, const char *text, struct slice *out)
+{
+    uint8_t *copy = arena_copy(&b->arena, slice_str(text));
+    *out = slice_of(copy, strlen(text));
+    return copy == NULL ? CH_NOMEM : CH_OK;
+}
+
+static enum chancery_err compile_fixed(struct policy_bundle *b, const struct conf_node *n,
+                                       const struct policy_attribute *a,
+                                       struct policy_template_rdn *row, struct diag *diag)
+{
+    const char *fixed = NULL;
+    TRY(conf_string(n, "fixed", CONF_REQUIRED, &fixed, diag));
+    if (!policy_text_clean(slice_str(fixed)) || !policy_attribute_fits(a, slice_str(fixed))) {
+        return conf_error(conf_get(n, "fixed"), CH_INVALID, "policy.value", diag,
+                          "a fixed %s has 1 to %zu characters of its alphabet", a->name, a->max);
+    }
+    row->from = POLICY_FROM_BUNDLE;
+    row->required = true;
+    return copy_text(b, fixed, &row->fixed);
+}
+
+static enum chancery_err compile_from(struct policy_bundle *b, const struct conf_node *n,
+                                      const char *from, struct policy_template_rdn *row,
+                                      struct diag *diag)
+{
+    const char *claim = NULL;
+    bool evidence = strcmp(from, "evidence") == 0;
+    if ((!evidence && strcmp(from, "request") != 0) || conf_get(n, "fixed") != NULL) {
+        return conf_error(n, CH_INVALID, "policy.value", diag,
+                          "an attribute has \"fixed: TEXT\", \"from: request\", or \"from: "
+                          "evidence\" with \"claim: NAME\"");
+    }
+    row->from = evidence ? POLICY_FROM_EVIDENCE : POLICY_FROM_REQUEST;
+    if (!evidence) {
+        return CH_OK; /* a claim is then a key that nobody takes */
+    }
+    TRY(conf_string(n, "claim", CONF_REQUIRED, &claim, diag));
+    struct slice s = slice_str(claim);
+    if (s.len == 0 || s.len > CLAIM_NAME_MAX || !policy_text_clean(s)) {
+        return conf_error(conf_get(n, "claim"), CH_INVALID, "policy.value", diag,
+                          "a claim's name has 1 to %d octets", CLAIM_NAME_MAX);
+    }
+    return copy_text(b, claim, &row->claim);
+}
+
 static enum chancery_err compile_row(struct policy_bundle *b, const struct conf_node *n,
-                                     struct policy_template_rdn *row, struct diag *diag)
+                                     struct policy_template_rdn *row, struct policy_row *rule,
+                                     struct diag *diag)
 {
     const char *type = NULL, *from = NULL;
     TRY(conf_string(n, "type", CONF_REQUIRED, &type, diag));
-    const struct policy_attribute *a = policy_attribute_named(type);
-    if (a != NULL) {
-        row->oid = a->oid;
+    const struct policy_attribute *known = policy_attribute_named(type);
+    if (known != NULL) {
+        row->oid = known->oid;
     } else {
         TRY(policy_compile_oid(b, conf_get(n, "type"), type, &row->oid, diag));
     }
+    struct policy_attribute a = policy_attribute_of(row->oid);
+    rule->max = a.max;
+    rule->source = policy_compile_source(b, n);
+    if (rule->source == NULL) {
+        return CH_NOMEM;
+    }
     TRY(conf_string(n, "from", CONF_OPTIONAL, &from, diag));
     if (from == NULL) {
-        return compile_fixed(b, n, row, diag);
+        return compile_fixed(b, n, &a, row, diag); /* match, max and required: unknown keys */
     }
-    if (strcmp(from, "request") != 0 || conf_get(n, "fixed") != NULL) {
-        return conf_error(n, CH_INVALID, "policy.value", diag,
-                          "an attribute has either \"from: request\" or \"fixed: TEXT\"");
-    }
-    row->from_request = true;
+    int64_t max = (int64_t)a.max;
+    TRY(compile_from(b, n, from, row, diag));
+    TRY(conf_int(n, "max", CONF_OPTIONAL, 1, (int64_t)a.max, &max, diag));
+    rule->max = (size_t)max;
+    TRY(policy_globs_compile(b, n, "match", policy_glob_ok, &rule->match, diag));
     return conf_bool(n, "required", CONF_OPTIONAL, &row->required, diag);
 }
 
-static enum chancery_err compile_rows(struct policy_bundle *b, const struct conf_node *subject,
-                                      struct policy_template *t, struct diag *diag)
+enum chancery_err policy_rows_compile(struct policy_bundle *b, const struct conf_node *map,
+                                      struct policy_rows *out, struct diag *diag)
 {
     const struct conf_node *list = NULL;
-    TRY(conf_list(subject, "attributes", CONF_OPTIONAL, &list, diag));
+    TRY(conf_list(map, "attributes", CONF_OPTIONAL, &list, diag));
     size_t n = conf_count(list);
     if (n > POLICY_RDNS_MAX) {
         return conf_error(list, CH_LIMIT, "policy.list", diag, "at most %d attributes",
                           POLICY_RDNS_MAX);
     }
     struct policy_template_rdn *rows = arena_alloc(&b->arena, n * sizeof *rows);
-    if (rows == NULL) {
+    struct policy_row *rules = arena_alloc(&b->arena, n * sizeof *rules);
+    if (rows == NULL || rules == NULL) {
         return CH_NOMEM;
     }
     for (size_t i = 0; i < n; i++) {
-        TRY(compile_row(b, conf_at(list, i), &rows[i], diag));
+        TRY(compile_row(b, conf_at(list, i), &rows[i], &rules[i], diag));
     }
-    t->subject = rows;
-    t->n_subject = n;
+    *out = (struct policy_rows){rows, rules, n};
     return CH_OK;
 }
 
@@ -137,9 +196,13 @@ enum chancery_err policy_subject_compile(struct policy_bundle *b, const struct c
 {
     const struct conf_node *subject = NULL;
     const char *unlisted = "refuse";
+    struct policy_rows rows = {.n = 0};
     p->cn_in_names = true;
     TRY(conf_map(root, "subject", CONF_REQUIRED, &subject, diag));
-    TRY(compile_rows(b, subject, &p->t, diag));
+    TRY(policy_rows_compile(b, subject, &rows, diag));
+    p->t.subject = rows.at;
+    p->t.n_subject = rows.n;
+    p->rows = rows.rules;
     TRY(conf_string(subject, "unlisted", CONF_OPTIONAL, &unlisted, diag));
     p->t.drop_unlisted = strcmp(unlisted, "drop") == 0;
     if (!p->t.drop_unlisted && strcmp(unlisted, "refuse") != 0) {

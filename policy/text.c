@@ -39,6 +39,15 @@ bool policy_text_clean(struct slice s)
     return true;
 }
 
+size_t policy_text_characters(struct slice s)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < s.len; i++) {
+        n += (s.ptr[i] & 0xc0) == 0x80 ? 0 : 1;
+    }
+    return n;
+}
+
 bool policy_text_ascii(struct slice s)
 {
     for (size_t i = 0; i < s.len; i++) {

@@ -13,6 +13,8 @@ struct policy_list {
 /* policy_text_clean: well-formed UTF-8 without control, bidirectional control, zero-width,
  * surrogate or unassigned-by-rule (noncharacter) code points. */
 bool policy_text_clean(struct slice s);
+/* policy_text_characters counts code points of valid UTF-8. */
+size_t policy_text_characters(struct slice s);
 bool policy_text_ascii(struct slice s);     /* printable ASCII 20..7e */
 bool policy_text_printable(struct slice s); /* the alphabet of PrintableString, X.680 41.4 */
 

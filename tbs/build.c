@@ -46,14 +46,45 @@ static bool first_dns(const struct permit_request *r, struct slice *out)
     return false;
 }
 
+/* The n-th value of a claim; claims are sorted by name, then value. */
+static bool nth_claim(const struct permit_evidence *e, struct slice name, size_t n,
+                      struct slice *out)
+{
+    for (size_t i = 0; i < e->n_claims; i++) {
+        if (slice_eq(e->claims[i].name, name) && n-- == 0) {
+            *out = e->claims[i].value;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Rows before this one that take values from where this one does: the request's of one type, or
+ * one claim's. */
+static size_t rows_before(const struct policy_template *t, size_t row)
+{
+    const struct policy_template_rdn *r = &t->subject[row];
+    size_t n = 0;
+    for (size_t k = 0; k < row; k++) {
+        const struct policy_template_rdn *before = &t->subject[k];
+        bool same = r->from == POLICY_FROM_EVIDENCE ? slice_eq(before->claim, r->claim)
+                                                    : slice_eq(before->oid, r->oid);
+        n += before->from == r->from && same ? 1 : 0;
+    }
+    return n;
+}
+
 static bool row_value(const struct tbs_input *in, size_t row, size_t nth,
                       const struct x509_rdn *asked, size_t n_asked, struct slice *out)
 {
     const struct policy_template *t = in->profile->t;
     const struct policy_template_rdn *r = &t->subject[row];
-    if (r->fixed.len > 0) {
+    if (r->from == POLICY_FROM_BUNDLE) {
         *out = r->fixed;
         return true;
+    }
+    if (r->from == POLICY_FROM_EVIDENCE) {
+        return nth_claim(&in->request->evidence, r->claim, nth, out);
     }
     if (nth_value(asked, n_asked, r->oid, nth, out)) {
         return true;
@@ -73,14 +104,8 @@ static enum chancery_err build_subject(const struct tbs_input *in, struct arena 
                         "the subject does not parse");
     }
     for (size_t row = 0; row < t->n_subject && n < RDNS; row++) {
-        size_t nth = 0; /* copied rows of this type before this one */
-        for (size_t k = 0; k < row; k++) {
-            nth += t->subject[k].fixed.len == 0 && slice_eq(t->subject[k].oid, t->subject[row].oid)
-                       ? 1
-                       : 0;
-        }
         struct slice value;
-        if (row_value(in, row, nth, asked, n_asked, &value)) {
+        if (row_value(in, row, rows_before(t, row), asked, n_asked, &value)) {
             rdns[n++] = (struct x509_rdn){t->subject[row].oid, value};
         }
     }

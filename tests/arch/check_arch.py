@@ -21,6 +21,9 @@ FENCED = {
     "grpc/": ("lib/rpc/",),
     "event2/": ("lib/http/",),
     "yaml.h": ("lib/conf/",),
+    "idn2.h": ("policy/",),
+    "libpsl.h": ("policy/",),
+    "unictype.h": ("policy/",),
 }
 # Modules of lib/ from the ground up; a module may include only those before it in its own row.
 LIB_MAY = {

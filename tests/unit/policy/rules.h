@@ -16,8 +16,8 @@ struct rule_family {
     const struct rule_case *good; /* each must be permitted, and pass its rule */
     size_t n_good;
 };
-extern const struct rule_family rules_frame, rules_key, rules_subject, rules_san, rules_ext,
-    rules_pool;
+extern const struct rule_family rules_frame, rules_key, rules_subject, rules_rows, rules_san,
+    rules_names, rules_ext, rules_pool;
 
 #define CHANGE(name) static void name(struct fix *f)
 #define PLAN(rule, plan)                                                                           \

@@ -1,13 +1,6 @@
 /* The subject. */
 #include "rules.h"
 
-CHANGE(subject_multi)
-{
-    /* One RDN with O and CN together. */
-    static const uint8_t der[] = {0x30, 0x17, 0x31, 0x15, 0x30, 8,    6, 3,  0x55, 4, 3,   0x0c, 1,
-                                  'a',  0x30, 9,    6,    3,    0x55, 4, 10, 0x0c, 2, 'b', 'c'};
-    f->request.subject_der = slice_of(der, sizeof der);
-}
 CHANGE(subject_bmp)
 {
     static const uint8_t der[] = {0x30, 0x0d, 0x31, 0x0b, 0x30, 9, 6,  3,
@@ -95,7 +88,6 @@ CHANGE(subject_string_type)
 }
 
 static const struct rule_case cases[] = {
-    PLAN("subject.request", subject_multi),
     PLAN("subject.request", subject_bmp),
     PLAN("subject.required", subject_incomplete),
     PLAN("subject.unlisted", subject_extra),

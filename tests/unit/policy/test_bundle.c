@@ -37,7 +37,8 @@ static void shipped_bundle_loads(void **state)
     assert_int_equal(web->validity_s, 90 * 86400);
     assert_int_equal(web->backdate_s, 3600);
     assert_int_equal(web->n_subject, 1);
-    assert_true(web->subject[0].from_request && web->drop_unlisted && !web->subject[0].required);
+    assert_true(web->subject[0].from == POLICY_FROM_REQUEST && web->drop_unlisted &&
+                !web->subject[0].required);
     assert_true(web->cdp && web->aia_ocsp && web->aia_ca && !web->ocsp_nocheck);
     assert_int_equal(web->key_usage, 1);
     assert_int_equal(web->key_usage_rsa_extra, 1 << 2);

@@ -8,7 +8,8 @@
 #include "rules.h"
 
 static const struct rule_family *const families[] = {&rules_frame, &rules_key, &rules_subject,
-                                                     &rules_san,   &rules_ext, &rules_pool};
+                                                     &rules_rows,  &rules_san, &rules_names,
+                                                     &rules_ext,   &rules_pool};
 #define FAMILIES (sizeof families / sizeof *families)
 
 static void base_is_permitted(void **state)
