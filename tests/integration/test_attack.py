@@ -5,6 +5,7 @@ in the log. The formats are written by tests/support/formats.py from docs/ISSUAN
 import hashlib
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -18,20 +19,54 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 import formats
-from stack import SOFTHSM, Stack, error_detail, make_csr, pb
+from stack import SOFTHSM, SOURCE, Stack, error_detail, make_csr, pb
 
 stack = None
 USER = "operator"
 
 
+bundle = None
+
+TENANTS = """tenants:
+  - name: default
+  - name: south
+    names: {dns: {suffixes: [south.example.test]}}
+"""
+BINDINGS = """bindings:
+  - requester: /user/operator
+    profiles: [bound]
+    roles: [enroller]
+    names:
+      dns: {suffixes: [a.example.test]}
+      ip: {networks: [10.1.0.0/16]}
+"""
+
+
+def write_bundle(folder):
+    """The shipped bundle with a profile whose names must be bound, and a second tenant."""
+    shutil.copytree(os.path.join(SOURCE, "policy", "bundles", "default"), folder)
+    with open(os.path.join(folder, "profiles", "web.yaml"), encoding="utf-8") as f:
+        web = f.read()
+    os.makedirs(os.path.join(folder, "bindings"), exist_ok=True)
+    for name, text in (("tenants.yaml", TENANTS), ("bindings/attack.yaml", BINDINGS),
+                       ("profiles/bound.yaml", web.replace("name: web\n", "name: bound\n") + "tenants: [default, south]\nbinding: required\n"
+                        "roles: [enroller]\nprotocols: [grpc]\nauthentication: {all_of: [mtls, pkcs10]}\n")):
+        with open(os.path.join(folder, name), "w", encoding="utf-8") as f:
+            f.write(text)
+
+
 def setUpModule():
-    global stack
-    stack = Stack()
+    global stack, bundle
+    bundle = tempfile.mkdtemp(prefix="chancery-bundle-", dir="/var/tmp")
+    os.chmod(bundle, 0o755)
+    write_bundle(os.path.join(bundle, "b"))
+    stack = Stack(options=["--bundle", os.path.join(bundle, "b")])
     stack.__enter__()
 
 
 def tearDownModule():
     stack.__exit__(None)
+    shutil.rmtree(bundle)
 
 
 def sign_statement(data):
@@ -64,17 +99,20 @@ def token_sign(partition, label, data):
             return f.read()
 
 
-class Attack(unittest.TestCase):
+class Cycle(unittest.TestCase):
+    """The issuance cycle by hand, with the identity of `ca`."""
+    PROFILE, HOST = "web", "attack.example.test"
+
     @classmethod
     def setUpClass(cls):
         cls.common, _ = pb("common")
         cls.reg_messages, cls.registration = stack.stub("registration", identity=USER)
         cls.policy_messages, cls.policy = stack.stub("policy", identity="ca")
         cls.signer_messages, cls.signer = stack.stub("signer", identity="ca")
-        cls.host = "attack.example.test"
+        cls.host = cls.HOST
         cls.key, cls.csr = make_csr(cls.host)
         cls.certificate = cls.registration.Enroll(cls.reg_messages.EnrollRequest(
-            profile="web", pkcs10=cls.csr, idempotency_key=str(uuid.uuid4())), timeout=20).certificate
+            profile=cls.PROFILE, pkcs10=cls.csr, idempotency_key=str(uuid.uuid4())), timeout=20).certificate
 
     def tbs(self):
         """A TBS as ca would write it: the issued one with a fresh serial of the same shard."""
@@ -86,7 +124,7 @@ class Attack(unittest.TestCase):
         csr = x509.load_der_x509_csr(self.csr)
         spki = csr.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
         return self.common.Request(
-            request_id=os.urandom(16), tenant="default", profile="web", requester=self.certificate.requester,
+            request_id=os.urandom(16), tenant="default", profile=self.PROFILE, requester=self.certificate.requester,
             spki_sha256=hashlib.sha256(spki).digest(), subject_der=csr.subject.public_bytes(),
             sans=[self.common.San(type=3, value=(host or self.host).encode())],
             evidence=self.common.Evidence(protocol="grpc", caller=self.certificate.requester, proof="pkcs10",
@@ -132,6 +170,8 @@ class Attack(unittest.TestCase):
             self.assertLess(time.monotonic(), until, f"no refusal with {rule} in the log")
             time.sleep(0.1)
 
+
+class Attack(Cycle):
     # ---- control: the honest cycle works by hand ----
 
     def test_honest_permit_is_signed_and_logged(self):
@@ -353,6 +393,163 @@ class Attack(unittest.TestCase):
             with self.assertRaises(grpc.RpcError) as caught:
                 signer.SignBatch(messages.SignBatchRequest(), timeout=10)
             self.assertEqual(caught.exception.code().name, "PERMISSION_DENIED", identity)
+
+
+class Bound(Cycle):
+    """A compromised `ca` or gateway gets no permit for a name that is not bound to the requester. The profile allows every name
+    asked for here; what refuses is the bundle's bindings, and the statement that fixes who asked."""
+    PROFILE, HOST = "bound", "web.a.example.test"
+    FOREIGN = "web.b.example.test"  # as long, so that the bytes stay a certificate
+
+    def foreign_tbs(self):
+        return self.tbs().replace(self.HOST.encode(), self.FOREIGN.encode())
+
+    def failed(self, granted):
+        return {r.rule for r in granted.rules if r.outcome == self.common.OUTCOME_FAIL}
+
+    def assert_unsigned(self, answer, tbs):
+        self.assert_refused(lambda: self.sign(answer, tbs), "verdict")
+
+    def test_bound_names_are_permitted(self):
+        answer = self.permit(self.tbs())
+        self.assertEqual(answer.items[0].verdict, self.common.OUTCOME_PASS, answer.items[0].rules)
+
+    def test_client_asks_for_a_name_that_is_not_bound(self):
+        before = stack.sql("SELECT count(*) FROM ca.certificate")
+        with self.assertRaises(grpc.RpcError) as caught:
+            self.registration.Enroll(self.reg_messages.EnrollRequest(
+                profile="bound", pkcs10=make_csr(self.FOREIGN)[1], idempotency_key=str(uuid.uuid4())), timeout=20)
+        self.assertEqual(error_detail(caught.exception).rule, "san.bound")
+        self.assertIsNotNone(stack.log_has("refusal", rule="san.bound"))
+        self.assertEqual(stack.sql("SELECT count(*) FROM ca.certificate"), before)
+
+    def test_client_asks_in_a_tenant_where_nothing_is_bound(self):
+        for tenant, rule in (("south", "who.role"), ("north", "tenant.allowed")):
+            with self.assertRaises(grpc.RpcError) as caught:
+                self.registration.Enroll(self.reg_messages.EnrollRequest(
+                    profile="bound", pkcs10=make_csr(self.HOST)[1], tenant=tenant, idempotency_key=str(uuid.uuid4())), timeout=20)
+            self.assertEqual(error_detail(caught.exception).rule, rule)
+
+    # ---- a true statement: a compromised gateway, or registration itself ----
+
+    def test_true_statement_over_a_name_that_is_not_bound(self):
+        tbs, request = self.foreign_tbs(), self.request(self.FOREIGN)
+        request.subject_der = request.subject_der.replace(self.HOST.encode(), self.FOREIGN.encode())
+        answer = self.permit(tbs, request=request)
+        self.assertEqual(self.failed(answer.items[0]), {"san.bound"})  # everything else is in order
+        self.assert_unsigned(answer, tbs)
+
+    def test_true_statement_that_a_gateway_speaks_for_somebody_else(self):
+        """A gateway may name any requester; the bindings are the requester's, not the gateway's."""
+        for requester in ("/user/mallory", "/user/operator2", "/user/operato"):
+            request = self.request()
+            request.requester = "spiffe://chancery.test" + requester
+            request.evidence.caller = "spiffe://chancery.test/chancery/acme"
+            tbs = self.tbs()
+            answer = self.permit(tbs, request=request)
+            self.assertLessEqual({"binding.profile", "san.bound", "who.role"}, self.failed(answer.items[0]))
+            self.assert_unsigned(answer, tbs)
+
+    def test_true_statement_in_another_tenant(self):
+        request = self.request()
+        request.tenant = "south"
+        answer = self.permit(self.tbs(), request=request)
+        self.assertEqual(self.failed(answer.items[0]), {"who.role", "binding.profile", "san.bound", "tenant.names"})
+
+    def test_true_statement_without_what_the_profile_wants_proven(self):
+        for change, rule in (("protocol", "who.protocol"), ("authentication", "who.authentication")):
+            request = self.request()
+            if change == "protocol":
+                request.evidence.protocol = "scep"
+            else:
+                del request.evidence.authentication[:]
+                request.evidence.authentication.append("mtls")
+            self.assertEqual(self.failed(self.permit(self.tbs(), request=request).items[0]), {rule})
+
+    # ---- a compromised ca: it holds honest statements, and may send any request with them ----
+
+    def altered(self):
+        """(what, request) of requests that differ in one point from the one that was stated."""
+        def change(edit):
+            request = self.common.Request()
+            request.CopyFrom(honest)
+            edit(request)
+            return request
+        honest = self.request()
+        claim = self.common.Claim
+        edits = {
+            "nothing": lambda r: None,
+            "name": lambda r: setattr(r.sans[0], "value", self.FOREIGN.encode()),
+            "another name": lambda r: r.sans.append(self.common.San(type=8, value=bytes([10, 1, 2, 3]))),
+            "requester": lambda r: setattr(r, "requester", "spiffe://chancery.test/user/bob"),
+            "caller": lambda r: setattr(r.evidence, "caller", "spiffe://chancery.test/chancery/acme"),
+            "tenant": lambda r: setattr(r, "tenant", "south"),
+            "profile": lambda r: setattr(r, "profile", "web"),
+            "protocol": lambda r: setattr(r.evidence, "protocol", "acme"),
+            "method": lambda r: r.evidence.authentication.append("yubikey"),
+            "fewer methods": lambda r: r.evidence.authentication.pop(),
+            "claim": lambda r: r.evidence.claims.append(claim(name="host", value="web")),
+            "proof": lambda r: setattr(r.evidence, "proof_sha256", os.urandom(32)),
+            "client certificate": lambda r: setattr(r.evidence, "client_cert_sha256", os.urandom(32)),
+            "key": lambda r: setattr(r, "spki_sha256", os.urandom(32)),
+            "life": lambda r: setattr(r, "max_validity_s", 60),
+            "extension": lambda r: r.extensions.append(self.common.Extension(oid=b"\x55\x1d\x0f", value=b"\3\2\7\x80")),
+            "request id": lambda r: setattr(r, "request_id", os.urandom(16)),
+        }
+        return formats.statement([formats.request_digest(honest)]), [(what, change(edit)) for what, edit in edits.items()]
+
+    def test_request_altered_under_an_honest_statement(self):
+        statement, requests = self.altered()
+        signature = sign_statement(statement)
+        for what, request in requests:
+            tbs = self.foreign_tbs() if what == "name" else self.tbs()
+            answer = self.permit(tbs, request=request, statement=statement, signature=signature)
+            if what == "nothing":
+                self.assertEqual(answer.items[0].verdict, self.common.OUTCOME_PASS, answer.items[0].rules)
+                continue
+            self.assertEqual(answer.items[0].verdict, self.common.OUTCOME_FAIL, what)
+            self.assertEqual(answer.items[0].error.rule, "statement.request", what)
+        self.assert_unsigned(answer, tbs)
+        self.assertIsNotNone(stack.log_has("refusal", rule="statement.request"))
+
+    def test_lists_of_the_evidence_out_of_order(self):
+        """One evidence has one encoding, whoever states it."""
+        for field, values in (("authentication", ["pkcs10", "mtls"]), ("authentication", ["mtls", "mtls"]),
+                              ("claims", [self.common.Claim(name="b", value="1"), self.common.Claim(name="a", value="1")])):
+            request = self.request()
+            del getattr(request.evidence, field)[:]
+            getattr(request.evidence, field).extend(values)
+            answer = self.permit(self.tbs(), request=request)
+            self.assertEqual(answer.items[0].verdict, self.common.OUTCOME_FAIL)
+            self.assertEqual(answer.items[0].error.rule, "request.evidence.order")
+
+    def test_statement_forged(self):
+        """ca signs the statement itself, with every key but registration's; or bends a true one."""
+        request = self.request(self.FOREIGN)
+        statement = formats.statement([formats.request_digest(request)])
+        own = ec.generate_private_key(ec.SECP256R1()).sign(statement, ec.ECDSA(hashes.SHA256()))
+        honest = formats.statement([formats.request_digest(self.request())])
+        true = sign_statement(honest)
+        bent = honest[:-32] + formats.request_digest(request)
+        forgeries = {"own key": (statement, own), "issuer key": (statement, token_sign("ca", self.certificate.issuer_id, statement)),
+                     "permit key": (statement, token_sign("policy", "permit", statement)), "digest put in": (bent, true),
+                     "digest added": (honest[:-36] + b"\0\0\0\2" + honest[-32:] + formats.request_digest(request), true),
+                     "other statement's signature": (statement, true), "none": (b"", b"")}
+        for what, (data, signature) in forgeries.items():
+            try:
+                item = self.policy_messages.PermitItem(certificate=self.policy_messages.CertificateItem(
+                    request=request, issuer_id=self.certificate.issuer_id, tbs=self.foreign_tbs()))
+                answer = self.policy.Permit(self.policy_messages.PermitRequest(statement=data, statement_signature=signature, items=[item]), timeout=10)
+                self.assertEqual(answer.items[0].verdict, self.common.OUTCOME_FAIL, what)
+            except grpc.RpcError as e:
+                self.assertIn(e.code().name, ("INVALID_ARGUMENT", "FAILED_PRECONDITION", "PERMISSION_DENIED", "UNAUTHENTICATED"), what)
+
+    def test_names_hidden_from_the_request(self):
+        """The request names what is bound, the bytes name more: policy reads the bytes."""
+        tbs = self.foreign_tbs()
+        answer = self.permit(tbs, request=self.request())
+        self.assertLessEqual({"san.exact", "subject.exact"}, self.failed(answer.items[0]))
+        self.assert_unsigned(answer, tbs)
 
 
 class Administrator(unittest.TestCase):
