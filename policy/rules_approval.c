@@ -19,6 +19,7 @@ static const struct {
     {"approval.superseded", "the officer's latest word"},
     {"approval.step", "a step that this request needs"},
     {"approval.role", "an officer with the role of the step"},
+    {"approval.tenant", "an officer of the tenant"},
     {"approval.identity", "an officer whose identity is known"},
     {"approval.self", "somebody else than the requester"},
     {"approval.twice", "one step per officer"},
@@ -86,6 +87,12 @@ static bool is_requester(const struct policy_judge *j, const struct policy_offic
            slice_eq(slice_of(crypto_public_spki_sha256(o->key), 32), j->r->spki_sha256);
 }
 
+/* An officer of another tenant has no say in this one. */
+static bool of_tenant(const struct policy_judge *j, const struct policy_officer *o)
+{
+    return j->who.tenant != NULL && policy_tenant_officer(j->who.tenant, slice_str(o->id));
+}
+
 static const struct policy_approval_step *step_of(const struct policy_approval_rule *r,
                                                   struct slice name)
 {
@@ -105,6 +112,9 @@ static const char *unfit(const struct desk *d, const struct policy_approval_rule
 {
     if (!policy_officer_has_role(p->officer, p->a.step)) {
         return "approval.role";
+    }
+    if (!of_tenant(d->j, p->officer)) {
+        return "approval.tenant";
     }
     if (p->officer->identity.len == 0) {
         return "approval.identity";
@@ -200,7 +210,8 @@ static void say_rejections(struct desk *d, const bool *applying)
         for (size_t k = 0; k < all->n && by == NULL; k++) {
             bool heard = applying[k] && p->rule == NULL && p->a.decision == APPROVAL_REJECT &&
                          step_of(&all->at[k], p->a.step) != NULL &&
-                         policy_officer_has_role(p->officer, p->a.step);
+                         policy_officer_has_role(p->officer, p->a.step) &&
+                         of_tenant(d->j, p->officer);
             by = heard ? p->officer : NULL;
         }
     }

@@ -14,17 +14,24 @@ struct room {
     struct policy_approval papers[POLICY_APPROVALS_MAX + 1];
 };
 
-static struct policy_bundle *compile(const struct officers *o, const char *approvals,
-                                     struct diag *d)
+static struct policy_bundle *compile_with(const struct officers *o, const char *approvals,
+                                          const char *tenants, struct diag *d)
 {
     static char profile[8192];
     (void)snprintf(profile, sizeof profile, "%s%s", fix_profile_yaml, approvals);
     struct policy_file f[] = {
         {"officers.yaml", slice_str(o->yaml)},
         {"bundle.yaml", slice_str("version: 1\nname: t\ncrl: {max_validity: 8d}\n")},
-        {"profiles/test.yaml", slice_str(profile)}};
+        {"profiles/test.yaml", slice_str(profile)},
+        {"tenants.yaml", slice_str(tenants)}};
     struct policy_bundle *b = NULL;
-    return policy_bundle_compile(f, 3, &b, d) == CH_OK ? b : NULL;
+    return policy_bundle_compile(f, tenants[0] == '\0' ? 3 : 4, &b, d) == CH_OK ? b : NULL;
+}
+
+static struct policy_bundle *compile(const struct officers *o, const char *approvals,
+                                     struct diag *d)
+{
+    return compile_with(o, approvals, "", d);
 }
 
 /* A permitted certificate of a profile with these approvals. */
@@ -441,6 +448,36 @@ static void faulty_papers_say_why_and_do_no_harm(void **state)
     room_clear(&r);
 }
 
+/* Officer b belongs to another tenant: neither a yes nor a no of hers is heard in this one. */
+static void officers_of_another_tenant_have_no_say(void **state)
+{
+    (void)state;
+    struct room r;
+    struct diag d = {.text = ""};
+    room_init(&r, ONE);
+    policy_bundle_free(r.f.bundle);
+    r.f.bundle = compile_with(&r.o, ONE, "tenants: [{name: default, officers: [a, c, d]}]\n", &d);
+    if (r.f.bundle == NULL) {
+        fail_msg("%s: %s", d.field, d.text);
+    }
+    assert_int_equal(policy_bundle_set_trust_domain(r.f.bundle, "chancery.test"), CH_OK);
+    approve(&r, 0, "policy");
+    approve(&r, 1, "policy");
+    want_fault(&r, "approval.tenant");
+    r.f.facts.n_approvals = 0;
+    approve(&r, 0, "policy");
+    approve(&r, 2, "policy");
+    struct approval a = yes(&r, "policy");
+    a.decision = APPROVAL_REJECT;
+    add(&r, 1, &a);
+    want_verdict(&r, POLICY_PASS);
+    r.f.facts.n_approvals = 2;
+    add(&r, 3, &a); /* an officer of the tenant is heard */
+    judge(&r);
+    want(&r, "approval.rejected", POLICY_FAIL);
+    room_clear(&r);
+}
+
 static void expiry_is_exact(void **state)
 {
     (void)state;
@@ -611,6 +648,7 @@ int main(void)
         cmocka_unit_test(nobody_counts_in_two_steps),
         cmocka_unit_test(every_entry_that_applies_must_be_satisfied),
         cmocka_unit_test(faulty_papers_say_why_and_do_no_harm),
+        cmocka_unit_test(officers_of_another_tenant_have_no_say),
         cmocka_unit_test(expiry_is_exact),
         cmocka_unit_test(requester_never_counts),
         cmocka_unit_test(officer_without_identity_never_counts),
