@@ -1,0 +1,96 @@
+/* The phrases. A key that is not here is shown as it is written. */
+#include "trial/diff_words.h"
+
+static const struct trial_phrase phrases[] = {
+    {"validity.max", "validity", TRIAL_FORM_VALUE, 1, NULL},
+    {"validity.default", "validity unless asked for", TRIAL_FORM_VALUE, 1, "the most"},
+    {"validity.backdate", "back-dating", TRIAL_FORM_VALUE, 1, "0 s"},
+    {"validity.round", "rounding of the end", TRIAL_FORM_VALUE, 0, "none"},
+    {"issuer", "issuer", TRIAL_FORM_VALUE, 0, "none"},
+    {"issuers.any_of", "issuer", TRIAL_FORM_ALLOWED, 1, NULL},
+    {"issuers.choose", "choice of the issuer", TRIAL_FORM_VALUE, 0, "spread"},
+    {"callers", "caller", TRIAL_FORM_ALLOWED, 1, NULL},
+    {"tenants", "tenant", TRIAL_FORM_ALLOWED, 1, "default"},
+    {"protocols", "protocol", TRIAL_FORM_ALLOWED, 1, NULL},
+    {"roles", "role", TRIAL_FORM_ALLOWED, 1, NULL},
+    {"authentication.all_of", "authentication", TRIAL_FORM_NEEDED, -1, NULL},
+    {"authentication.any_of", "authentication", TRIAL_FORM_ALLOWED, 1, NULL},
+    {"binding", "identity binding", TRIAL_FORM_VALUE, 0, "none"},
+    {"keys.types", "key type", TRIAL_FORM_ALLOWED, 1, NULL},
+    {"keys.rsa_exponents", "RSA exponent", TRIAL_FORM_ALLOWED, 1, "65537"},
+    {"signature_algorithms", "signature algorithm", TRIAL_FORM_ALLOWED, 1, NULL},
+    {"subject.attributes", "subject row", TRIAL_FORM_ALLOWED, 0, NULL},
+    {"subject.attributes:order", "order of the subject rows:", TRIAL_FORM_VALUE, 0, NULL},
+    {"subject.unlisted", "attributes without a row", TRIAL_FORM_VALUE, 0, "refuse"},
+    {"subject.cn_from_first_dns", "CN taken from the first DNS name", TRIAL_FORM_FLAG, 0, "false"},
+    {"subject.cn_in_names", "CN must be one of the names", TRIAL_FORM_FLAG, -1, "true"},
+    {"names.required", "a name is required", TRIAL_FORM_FLAG, -1, "false"},
+    {"names.max", "most names", TRIAL_FORM_VALUE, 1, "100"},
+    {"names.dns.suffixes", "dns suffix", TRIAL_FORM_ALLOWED, 1, NULL},
+    {"names.dns.exact", "dns name", TRIAL_FORM_ALLOWED, 1, NULL},
+    {"names.dns.wildcard_depth", "wildcard depth", TRIAL_FORM_VALUE, 1, "0"},
+    {"names.dns.a_labels", "internationalised dns names allowed", TRIAL_FORM_FLAG, 1, "false"},
+    {"names.dns.public_suffix_guard", "public suffixes guarded", TRIAL_FORM_FLAG, -1, "false"},
+    {"names.dns.internal", "internal dns names", TRIAL_FORM_VALUE, 0, "allow"},
+    {"names.dns.templates", "dns template", TRIAL_FORM_ALLOWED, 1, NULL},
+    {"names.dns", "any dns name", TRIAL_FORM_VALUE, 1, NULL},
+    {"names.ip.networks", "network", TRIAL_FORM_ALLOWED, 1, NULL},
+    {"names.email.domains", "e-mail domain", TRIAL_FORM_ALLOWED, 1, NULL},
+    {"names.email.match", "e-mail pattern", TRIAL_FORM_ALLOWED, 1, NULL},
+    {"names.uri.prefixes", "URI prefix", TRIAL_FORM_ALLOWED, 1, NULL},
+    {"names.uri.spiffe_domains", "SPIFFE domain", TRIAL_FORM_ALLOWED, 1, NULL},
+    {"names.uri.spiffe_paths", "SPIFFE path", TRIAL_FORM_ALLOWED, 0, NULL},
+    {"names.other_name.upn_suffixes", "UPN suffix", TRIAL_FORM_ALLOWED, 1, NULL},
+    {"names.directory_name.attributes", "directory name row", TRIAL_FORM_ALLOWED, 0, NULL},
+    {"extensions.key_usage", "key usage", TRIAL_FORM_CONTENT, 0, NULL},
+    {"extensions.key_usage_rsa", "key usage of RSA keys", TRIAL_FORM_CONTENT, 0, NULL},
+    {"extensions.extended_key_usage", "extended key usage", TRIAL_FORM_CONTENT, 0, NULL},
+    {"extensions.extended_key_usage.allowed", "extended key usage", TRIAL_FORM_ALLOWED, 1, NULL},
+    {"extensions.extended_key_usage.default", "extended key usage unless asked for",
+     TRIAL_FORM_CONTENT, 0, NULL},
+    {"extensions.policies", "certificate policy", TRIAL_FORM_CONTENT, 0, NULL},
+    {"extensions.ca.path_length", "path length", TRIAL_FORM_VALUE, 1, "none"},
+    {"extensions.ca", "CA certificates", TRIAL_FORM_VALUE, 1, "no"},
+    {"extensions.tls_feature", "TLS feature", TRIAL_FORM_CONTENT, 0, NULL},
+    {"extensions.no_rev_avail", "noRevAvail", TRIAL_FORM_VALUE, 0, "false"},
+    {"extensions.name_constraints.permitted*", "permitted subtree", TRIAL_FORM_CONTENT, 1, NULL},
+    {"extensions.name_constraints.excluded*", "excluded subtree", TRIAL_FORM_CONTENT, -1, NULL},
+    {"extensions.custom", "extension", TRIAL_FORM_CONTENT, 0, NULL},
+    {"extensions.ocsp_nocheck", "id-pkix-ocsp-nocheck in certificates", TRIAL_FORM_FLAG, 0,
+     "false"},
+    {"extensions.crl_url", "CRL URL in certificates", TRIAL_FORM_FLAG, 0, "true"},
+    {"extensions.ocsp_url", "OCSP URL in certificates", TRIAL_FORM_FLAG, 0, "true"},
+    {"extensions.issuer_url", "issuer URL in certificates", TRIAL_FORM_FLAG, 0, "true"},
+    {"limits.requester.rate", "rate of a requester", TRIAL_FORM_VALUE, 0, "none"},
+    {"limits.requester.burst", "burst of a requester", TRIAL_FORM_VALUE, 1, "none"},
+    {"limits.requester.active", "certificates of a requester at a time", TRIAL_FORM_VALUE, 1,
+     "any number"},
+    {"limits.profile.rate", "rate of the profile", TRIAL_FORM_VALUE, 0, "none"},
+    {"limits.profile.burst", "burst of the profile", TRIAL_FORM_VALUE, 1, "none"},
+    {"limits.profile.active", "certificates of the profile at a time", TRIAL_FORM_VALUE, 1,
+     "any number"},
+    {"limits.duplicates", "duplicates", TRIAL_FORM_VALUE, 0, "allow"},
+    {"limits.key_reuse", "reuse of keys", TRIAL_FORM_VALUE, 0, NULL},
+    {"limits.renewal_window", "renewal window", TRIAL_FORM_VALUE, 0, "none"},
+    {"approvals", "approvals", TRIAL_FORM_NEEDED, -1, NULL},
+    {"approvals:order", "order of the approvals:", TRIAL_FORM_VALUE, 0, NULL},
+    {"lints.set", "lints", TRIAL_FORM_VALUE, 0, "none"},
+    {"blocklists", "blocklist", TRIAL_FORM_NEEDED, -1, NULL},
+    {"profiles", "profile", TRIAL_FORM_ALLOWED, 1, NULL},
+    {"entries", "entry", TRIAL_FORM_CONTENT, 0, NULL},
+    {"crl.max_validity", "longest life of a CRL", TRIAL_FORM_VALUE, 1, NULL},
+    {"crl.backdate", "back-dating of CRLs", TRIAL_FORM_VALUE, 1, "0 s"},
+};
+
+const struct trial_phrase *trial_phrase_of(const char *key)
+{
+    static const struct trial_phrase unknown = {"", NULL, TRIAL_FORM_VALUE, 0, NULL};
+    for (size_t i = 0; i < sizeof phrases / sizeof phrases[0]; i++) {
+        const char *k = phrases[i].key;
+        size_t n = strlen(k);
+        if (k[n - 1] == '*' ? strncmp(k, key, n - 1) == 0 : strcmp(k, key) == 0) {
+            return &phrases[i];
+        }
+    }
+    return &unknown;
+}
