@@ -159,6 +159,18 @@ void policy_limits_applied(const struct policy_bundle *b, const struct policy_pr
     }
 }
 
+bool policy_limits_used(const struct policy_bundle *b)
+{
+    bool used = false;
+    for (size_t i = 0; i < b->n_profiles; i++) {
+        used = used || b->profiles[i].limits.source != NULL;
+    }
+    for (size_t i = 0; i < b->who.n_tenants; i++) {
+        used = used || b->who.tenants[i].limits.source != NULL;
+    }
+    return used;
+}
+
 /* Lengths go before texts: no two requests have the same octets. */
 static void hash_part(struct crypto_hasher *h, struct slice s)
 {

@@ -61,6 +61,9 @@ struct policy_applied {
 void policy_limits_applied(const struct policy_bundle *b, const struct policy_profile *p,
                            struct slice tenant, struct policy_applied *out);
 
+/* policy_limits_used says whether anything is limited under `b`. */
+bool policy_limits_used(const struct policy_bundle *b);
+
 /* policy_limits_names is the digest by which duplicates are found: tenant, profile, requester,
  * subject asked for, names. CH_NOMEM. */
 enum chancery_err policy_limits_names(const struct permit_request *r, uint8_t out[32]) MUST_CHECK;

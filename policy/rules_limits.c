@@ -67,14 +67,13 @@ static void rule_key(struct policy_judge *j, const struct policy_limits *l,
 }
 
 /* What is permitted has to be written down where others count it: without that no limit holds. */
-static void rules_record(struct policy_judge *j, const struct policy_applied *a,
-                         const struct policy_usage *u, bool refused)
+static void rules_record(struct policy_judge *j, const struct policy_usage *u, bool refused)
 {
     policy_say_number(j, "limit.attempts", u->attempts < POLICY_ATTEMPTS_MAX, "request", "engine",
                       u->attempts, "fewer than 16 open attempts of one request");
     refused = refused || u->attempts >= POLICY_ATTEMPTS_MAX;
     if (refused) {
-        policy_say_na(j, "limit.recorded", "request", a->profile->source);
+        policy_say_na(j, "limit.recorded", "request", "engine");
         return;
     }
     say_text(j, "limit.recorded", u->recorded, "request", "engine",
@@ -96,7 +95,7 @@ static void rules_known(struct policy_judge *j, const struct policy_applied *a,
         rule_key(j, a->profile, u);
     }
     if (a->counts) {
-        rules_record(j, a, u, j->v->verdict == POLICY_FAIL);
+        rules_record(j, u, j->v->verdict == POLICY_FAIL);
     }
 }
 

@@ -171,36 +171,81 @@ static enum chancery_err list_approvals(const Chancery__Policy__V1__CertificateI
     return CH_OK;
 }
 
+static const struct policy_usage usage_open = {.state = POLICY_USAGE_OPEN};
+
+static void own_keys(const struct policy_decider *d, struct policy_facts *f)
+{
+    f->own_keys = (const uint8_t(*)[32])d->issuers->own_keys;
+    f->n_own_keys = d->issuers->n_own_keys;
+}
+
+/* A verdict that waits, with what the limiter has to know; it passed, so its TBS can be read. */
+static enum chancery_err judge_open(const struct policy_bundle *b, struct policy_open *o)
+{
+    struct policy_tbs tbs = {.not_after_s = 0};
+    o->facts.request = &o->request;
+    o->facts.usage = &usage_open;
+    policy_judge_certificate(b, &o->facts, &o->verdict);
+    if (o->verdict.verdict != POLICY_NA) {
+        return CH_OK;
+    }
+    const struct policy_profile *p = policy_profile_find(b, o->request.profile);
+    if (p == NULL || (o->facts.tbs.len > 0 && policy_tbs_read(o->facts.tbs, &tbs) != NULL)) {
+        return CH_INTERNAL;
+    }
+    policy_limits_applied(b, p, o->request.tenant, &o->limits);
+    crypto_sha256(o->facts.tbs, o->tbs_sha256);
+    o->serial = tbs.serial;
+    o->not_after_s = tbs.not_after_s;
+    return CH_OK;
+}
+
+static bool limited(const struct policy_bundle *b, const struct permit_request *r)
+{
+    const struct policy_profile *p = policy_profile_find(b, r->profile);
+    struct policy_applied a = {.any = false};
+    if (p != NULL) {
+        policy_limits_applied(b, p, r->tenant, &a);
+    }
+    return a.any;
+}
+
 static enum chancery_err decide_certificate(const struct policy_decider *d,
                                             const Chancery__Policy__V1__CertificateItem *in,
                                             const struct permit_statement *statement, int64_t now_s,
                                             struct arena *arena, struct policy_decision *out)
 {
-    struct permit_request request = {.n_sans = 0};
-    struct policy_verdict verdict;
     struct diag why = {.field = ""};
     const struct policy_issuer *issuer = policy_issuers_find(d->issuers, in->issuer_id);
     struct slice tbs = slice_of(in->tbs.data, in->tbs.len);
+    struct policy_open space, *o = &space;
     out->item.purpose = PERMIT_CERTIFICATE;
     crypto_sha256(tbs, out->item.tbs_sha256);
     name_issuer(issuer, out);
-    enum chancery_err err = admit(d, in, statement, arena, &request, out, &why);
+    enum chancery_err err = admit(d, in, statement, arena, &space.request, out, &why);
     if (err != CH_OK) {
         return refuse(out, err, &why, arena);
     }
+    if (limited(d->bundle, &space.request)) { /* the verdict may have to wait */
+        o = arena_alloc(arena, sizeof *o);
+        if (o == NULL) {
+            return CH_NOMEM;
+        }
+        o->request = space.request;
+    }
     struct policy_approval *approvals = NULL;
     TRY(list_approvals(in, arena, &approvals));
-    const struct policy_facts facts = {.request = &request,
-                                       .approvals = approvals,
-                                       .n_approvals = in->n_approvals,
-                                       .tbs = tbs,
-                                       .issuer = issuer,
-                                       .now_s = now_s,
-                                       .own_keys = (const uint8_t(*)[32])d->issuers->own_keys,
-                                       .n_own_keys = d->issuers->n_own_keys};
-    policy_judge_certificate(d->bundle, &facts, &verdict);
+    o->facts = (struct policy_facts){.approvals = approvals,
+                                     .n_approvals = in->n_approvals,
+                                     .tbs = tbs,
+                                     .issuer = issuer,
+                                     .now_s = now_s};
+    own_keys(d, &o->facts);
+    memcpy(o->digest, out->item.request_digest, PERMIT_DIGEST);
+    TRY(judge_open(d->bundle, o));
     out->judged = true;
-    return conclude(&verdict, arena, out);
+    out->open = o->verdict.verdict == POLICY_NA ? o : NULL;
+    return out->open != NULL ? CH_OK : conclude(&o->verdict, arena, out);
 }
 
 /* ---- CRLs ---- */
@@ -257,7 +302,7 @@ enum chancery_err policy_decide(const struct policy_decider *d,
     switch (in->subject_case) {
     case CHANCERY__POLICY__V1__PERMIT_ITEM__SUBJECT_CERTIFICATE:
         TRY(decide_certificate(d, in->certificate, statement, now_s, arena, out));
-        return write_item(out, arena);
+        return out->open != NULL ? CH_OK : write_item(out, arena);
     case CHANCERY__POLICY__V1__PERMIT_ITEM__SUBJECT_CRL:
         TRY(decide_crl(d, in->crl, now_s, arena, out));
         return write_item(out, arena);
@@ -283,16 +328,47 @@ static const struct policy_issuer *issuer_of(const struct policy_decider *d,
     return policy_issuers_find(d->issuers, t->issuers[0]);
 }
 
+struct policy_ask policy_ask_of(const struct policy_open *o)
+{
+    return (struct policy_ask){.limits = &o->limits,
+                               .request = &o->request,
+                               .digest = o->digest,
+                               .tbs_sha256 = o->tbs_sha256,
+                               .issuer_id = o->facts.issuer->issuer_id,
+                               .serial = o->serial,
+                               .not_after_s = o->not_after_s};
+}
+
+enum chancery_err policy_decide_limits(const struct policy_decider *d,
+                                       const struct policy_usage *usage, struct arena *arena,
+                                       struct policy_decision *out)
+{
+    struct policy_open *o = out->open;
+    int64_t after_s = 0;
+    out->open = NULL;
+    o->facts.usage = usage;
+    policy_judge_limits(d->bundle, &o->facts, &o->verdict);
+    TRY(conclude(&o->verdict, arena, out));
+    if (usage == NULL) {
+        out->undecided = true;
+        out->judged = false;
+        out->err = diag_set(&out->diag, CH_UNAVAILABLE, "request", "limit.usage",
+                            "what has been used of the profile's limits is not known now; retry");
+    } else if (policy_limits_retry(&o->verdict, usage, &after_s)) {
+        out->err = CH_BUSY;
+        out->diag.retry_after_s = after_s > UINT32_MAX ? UINT32_MAX : (unsigned)after_s;
+    }
+    return write_item(out, arena);
+}
+
 enum chancery_err policy_decide_request(const struct policy_decider *d,
                                         const Chancery__Policy__V1__EvaluateRequest *in,
-                                        int64_t now_s, struct arena *arena,
-                                        struct policy_verdict *out, struct diag *diag)
+                                        int64_t now_s, struct arena *arena, struct policy_open *out,
+                                        struct diag *diag)
 {
-    struct permit_request request;
-    uint8_t digest[PERMIT_DIGEST];
-    TRY(permit_request_from_proto(in->request, arena, &request, diag));
-    TRY(permit_request_digest(&request, digest, diag)); /* checks sizes and order */
-    const struct policy_profile *profile = policy_profile_find(d->bundle, request.profile);
+    TRY(permit_request_from_proto(in->request, arena, &out->request, diag));
+    TRY(permit_request_digest(&out->request, out->digest, diag)); /* checks sizes and order */
+    const struct policy_profile *profile = policy_profile_find(d->bundle, out->request.profile);
     if (profile == NULL) {
         return diag_set(diag, CH_NOT_FOUND, "request.profile", "profile.known",
                         "the bundle has no such profile");
@@ -304,14 +380,10 @@ enum chancery_err policy_decide_request(const struct policy_decider *d,
     if (issuer == NULL) {
         return diag_set(diag, CH_NOT_FOUND, "issuer_id", "issuer.known", "there is no such issuer");
     }
-    const struct policy_facts facts = {.request = &request,
-                                       .tbs = slice_of(in->tbs.data, in->tbs.len),
-                                       .issuer = issuer,
-                                       .now_s = now_s,
-                                       .own_keys = (const uint8_t(*)[32])d->issuers->own_keys,
-                                       .n_own_keys = d->issuers->n_own_keys};
-    policy_judge_certificate(d->bundle, &facts, out);
-    return CH_OK;
+    out->facts = (struct policy_facts){
+        .tbs = slice_of(in->tbs.data, in->tbs.len), .issuer = issuer, .now_s = now_s};
+    own_keys(d, &out->facts);
+    return judge_open(d->bundle, out);
 }
 
 enum chancery_err policy_decide_permit(const struct policy_bundle *bundle,

@@ -11,11 +11,13 @@ enum chancery_err policy_rpc_evaluate(struct rpc_call *call, const ProtobufCMess
     Chancery__Policy__V1__EvaluateResponse *out =
         (Chancery__Policy__V1__EvaluateResponse *)out_message;
     struct arena *arena = rpc_arena(call);
-    struct policy_verdict verdict;
-    TRY(policy_decide_request(&s->decider, in, os_now_s(), arena, &verdict, rpc_diag(call)));
-    TRY(policy_decide_rules(&verdict, POLICY_NONE, arena, &out->rules, &out->n_rules));
-    out->verdict = verdict.verdict == POLICY_PASS ? CHANCERY__COMMON__V1__OUTCOME__OUTCOME_PASS
-                                                  : CHANCERY__COMMON__V1__OUTCOME__OUTCOME_FAIL;
+    struct policy_open judged;
+    TRY(policy_decide_request(&s->decider, in, os_now_s(), arena, &judged, rpc_diag(call)));
+    policy_limits_explain(s, &s->decider, &judged);
+    TRY(policy_decide_rules(&judged.verdict, POLICY_NONE, arena, &out->rules, &out->n_rules));
+    out->verdict = judged.verdict.verdict == POLICY_PASS
+                       ? CHANCERY__COMMON__V1__OUTCOME__OUTCOME_PASS
+                       : CHANCERY__COMMON__V1__OUTCOME__OUTCOME_FAIL;
     out->bundle_sha256 = rpc_bytes(arena, slice_of(policy_bundle_hash(s->bundle), 32));
     return out->bundle_sha256.data == NULL ? CH_NOMEM : CH_OK;
 }

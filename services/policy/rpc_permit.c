@@ -119,7 +119,7 @@ static enum chancery_err log_refusals(const struct policy_service *s, struct rpc
         return CH_NOMEM;
     }
     for (size_t i = 0; i < n; i++) {
-        if (items[i].err != CH_OK) {
+        if (items[i].err != CH_OK && !items[i].undecided) {
             size_t k = refused++;
             entries[k] = (struct daemon_entry){
                 .action = is_pending(&items[i]) ? "pending" : "refusal",
@@ -210,6 +210,7 @@ enum chancery_err policy_rpc_permit(struct rpc_call *call, const ProtobufCMessag
         TRY(policy_decide(&s->decider, in->items[i], stated ? &statement : NULL, now_s, arena,
                           &items[i]));
     }
+    TRY(policy_limits_decide(s, &s->decider, items, in->n_items, now_s, arena));
     TRY(log_refusals(s, call, items, in->n_items));
     OS_FAILPOINT("policy.judged");
     TRY(sign_permit(s, items, in->n_items, now_s, call, out));

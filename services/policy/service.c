@@ -61,6 +61,7 @@ enum chancery_err policy_service_open(struct policy_service *s, struct diag *dia
     TRY(policy_issuers_load(issuers, trust, &s->issuers, diag));
     TRY(open_key(s, diag));
     TRY(daemon_db_open(s->daemon, &s->db, diag));
+    TRY(policy_limits_open(s, diag));
     TRY(policy_history_open(s, diag));
     methods[0].callers = s->history_readers;
     s->decider = (struct policy_decider){s->bundle, &s->issuers};
@@ -71,6 +72,7 @@ enum chancery_err policy_service_open(struct policy_service *s, struct diag *dia
 
 void policy_service_close(struct policy_service *s)
 {
+    policy_limits_close(s);
     policy_history_free(s->history);
     s->history = NULL;
     policy_issuers_clear(&s->issuers);

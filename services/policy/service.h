@@ -5,6 +5,7 @@
 #include "decide.h"
 #include "history.h"
 #include "hsm/hsm.h"
+#include "limiter.h"
 
 struct policy_service {
     struct daemon *daemon;
@@ -14,6 +15,10 @@ struct policy_service {
     struct policy_decider decider;
     struct hsm_key *permit_key;
     enum crypto_alg alg; /* of permit signatures: the default of the key's type */
+    struct policy_limiter *limiter;
+    struct rpc_channel *audit;   /* followed for what frees places under limits */
+    struct policy_follow follow; /* of that task alone */
+    enum chancery_err follow_last, sweep_last;
     struct policy_history *history;
     const char *history_readers[POLICY_HISTORY_READERS_MAX + 1]; /* NULL-terminated */
     uint64_t history_dropped;                                    /* as the log was last told */
@@ -33,6 +38,18 @@ void policy_history_keep(const struct policy_service *s,
                          const Chancery__Policy__V1__PermitRequest *in,
                          const struct policy_decision *items, const uint8_t bundle_sha256[32],
                          int64_t now_s);
+
+/* policy_limits_open makes the limiter and starts its tasks; s->db is open. policy_limits_decide
+ * ends every open decision of a batch; CH_NOMEM alone. policy_limits_explain ends an open verdict
+ * without taking anything. */
+enum chancery_err policy_limits_open(struct policy_service *s, struct diag *diag) MUST_CHECK;
+void policy_limits_close(struct policy_service *s);
+enum chancery_err policy_limits_decide(const struct policy_service *s,
+                                       const struct policy_decider *d,
+                                       struct policy_decision *items, size_t n, int64_t now_s,
+                                       struct arena *arena) MUST_CHECK;
+void policy_limits_explain(const struct policy_service *s, const struct policy_decider *d,
+                           struct policy_open *o);
 
 /* RPC handlers; ctx is struct policy_service. */
 rpc_handler policy_rpc_permit, policy_rpc_evaluate, policy_rpc_get_bundle, policy_rpc_read_history;

@@ -217,6 +217,69 @@ static void unknown_usage_fails_closed(void **state)
     expect("{requester: {rate: 5/1h}}", &aside, "limit.usage", POLICY_NA);
 }
 
+/* ---- tenants ---- */
+
+static struct policy_bundle *bundle_of_tenants(const char *limits)
+{
+    char tenants[512];
+    struct diag d = {0};
+    (void)snprintf(tenants, sizeof tenants,
+                   "tenants:\n  - name: default\n    limits: %s\n  - name: other\n", limits);
+    const struct policy_file more[] = {{"tenants.yaml", slice_str(tenants)}};
+    struct policy_bundle *b = fix_bundle_with("", "", more, 1, &d);
+    if (b == NULL) {
+        fail_msg("%s %s %s", d.field, d.rule, d.text);
+    }
+    return b;
+}
+
+static void expect_tenant(const char *limits, const struct policy_usage *u, const char *rule,
+                          enum policy_outcome outcome)
+{
+    struct fix f;
+    fix_init(&f);
+    policy_bundle_free(f.bundle);
+    f.bundle = bundle_of_tenants(limits);
+    judge(&f, u);
+    if (fix_outcome(&f, rule) != outcome) {
+        fail_msg("%s: outcome %d", rule, (int)fix_outcome(&f, rule));
+    }
+    assert_int_equal(f.v.verdict, outcome == POLICY_FAIL ? POLICY_FAIL : POLICY_PASS);
+    fix_clear(&f);
+}
+
+static void tenants_have_limits_over_all_their_profiles(void **state)
+{
+    (void)state;
+    struct policy_usage u = {.state = POLICY_USAGE_KNOWN,
+                             .scopes = {{true, 0, 0}, {true, 0, 0}, {true, 0, 2}, {true, 0, 8}},
+                             .recorded = true};
+    struct policy_applied a;
+    expect_tenant("{requester: {rate: 5/1h}}", &u, "limit.tenant_requester.rate", POLICY_PASS);
+    expect_tenant("{requester: {active: 3}}", &u, "limit.tenant_requester.active", POLICY_PASS);
+    expect_tenant("{requester: {active: 2}}", &u, "limit.tenant_requester.active", POLICY_FAIL);
+    expect_tenant("{tenant: {rate: 5/1h}}", &u, "limit.tenant.rate", POLICY_PASS);
+    expect_tenant("{tenant: {active: 9}}", &u, "limit.tenant.active", POLICY_PASS);
+    expect_tenant("{tenant: {active: 8}}", &u, "limit.tenant.active", POLICY_FAIL);
+    u.scopes[POLICY_SCOPE_TENANT_REQUESTER].granted = false;
+    expect_tenant("{requester: {rate: 5/1h}}", &u, "limit.tenant_requester.rate", POLICY_FAIL);
+    u.scopes[POLICY_SCOPE_TENANT].granted = false;
+    expect_tenant("{tenant: {rate: 5/1h}}", &u, "limit.tenant.rate", POLICY_FAIL);
+    struct policy_bundle *b = bundle_of_tenants("{tenant: {rate: 5/1h}}");
+    assert_true(policy_limits_used(b));
+    policy_limits_applied(b, policy_profile_at(b, 0), slice_str("other"), &a);
+    assert_false(a.any);
+    policy_limits_applied(b, policy_profile_at(b, 0), slice_str("default"), &a);
+    assert_true(a.any && !a.counts);
+    policy_bundle_free(b);
+    b = fix_bundle("", "");
+    assert_false(policy_limits_used(b));
+    policy_bundle_free(b);
+    b = fix_bundle(LIMITS("{profile: {rate: 5/1h}}"));
+    assert_true(policy_limits_used(b));
+    policy_bundle_free(b);
+}
+
 /* ---- in two steps, as the service judges ---- */
 
 static const struct policy_usage open_usage = {.state = POLICY_USAGE_OPEN};
@@ -342,6 +405,7 @@ int main(void)
         cmocka_unit_test(keys_are_used_once_or_by_one),
         cmocka_unit_test(what_counts_is_recorded),
         cmocka_unit_test(unknown_usage_fails_closed),
+        cmocka_unit_test(tenants_have_limits_over_all_their_profiles),
         cmocka_unit_test(open_limits_make_no_permit_until_judged),
         cmocka_unit_test(a_refused_request_stays_refused),
         cmocka_unit_test(retry_is_told_when_rates_alone_refuse),

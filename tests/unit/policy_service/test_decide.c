@@ -296,11 +296,104 @@ static void permit_covers_all_items(void **state)
     fix_clear(&d.f);
 }
 
+static void limit(struct case_base *c)
+{
+    base(c);
+    policy_bundle_free(c->f.bundle);
+    c->f.bundle =
+        fix_bundle("extensions:\n", "limits: {requester: {rate: 5/1h, active: 3}, duplicates: "
+                                    "refuse}\nextensions:\n");
+    c->decider.bundle = c->f.bundle;
+    assert_int_equal(
+        policy_decide(&c->decider, &c->item, &c->statement, FIX_NOW, &c->f.arena, &c->got), CH_OK);
+}
+
+static void end_limit(struct case_base *c, const struct policy_usage *usage)
+{
+    struct permit_item item;
+    assert_int_equal(policy_decide_limits(&c->decider, usage, &c->f.arena, &c->got), CH_OK);
+    assert_null(c->got.open);
+    assert_int_equal(permit_item_read(c->got.item_bytes, &item, NULL), CH_OK);
+    assert_int_equal(item.verdict, c->got.err == CH_OK ? PERMIT_ALLOW : PERMIT_REFUSE);
+}
+
+static void limits_are_decided_with_what_was_used(void **state)
+{
+    (void)state;
+    struct case_base c;
+    struct policy_usage u = {.state = POLICY_USAGE_KNOWN,
+                             .scopes[POLICY_SCOPE_REQUESTER] = {.granted = true, .active = 2},
+                             .recorded = true};
+    limit(&c);
+    assert_non_null(c.got.open);
+    assert_int_not_equal(c.got.err, CH_OK); /* waiting is not permitted */
+    const struct policy_ask ask = policy_ask_of(c.got.open);
+    assert_memory_equal(ask.digest, c.statement.digests[1], 32);
+    assert_memory_equal(ask.tbs_sha256, c.got.item.tbs_sha256, 32);
+    assert_true(slice_eq(ask.serial, slice_of(c.f.serial, 16)));
+    assert_int_equal(ask.not_after_s, c.f.t.not_after_s);
+    assert_string_equal(ask.issuer_id, "issuing-1");
+    assert_true(ask.limits->counts);
+    end_limit(&c, &u);
+    assert_int_equal(c.got.err, CH_OK);
+    fix_clear(&c.f);
+    limit(&c);
+    u.scopes[POLICY_SCOPE_REQUESTER].active = 3;
+    end_limit(&c, &u);
+    assert_int_equal(c.got.err, CH_REFUSED);
+    assert_string_equal(c.got.failed, "limit.requester.active");
+    assert_int_equal(c.got.diag.retry_after_s, 0);
+    fix_clear(&c.f);
+}
+
+static void rate_refuses_for_now(void **state)
+{
+    (void)state;
+    struct case_base c;
+    const struct policy_usage u = {
+        .state = POLICY_USAGE_KNOWN,
+        .scopes[POLICY_SCOPE_REQUESTER] = {.retry_after_s = 36, .active = 2}};
+    limit(&c);
+    end_limit(&c, &u);
+    assert_int_equal(c.got.err, CH_BUSY);
+    assert_int_equal(c.got.diag.retry_after_s, 36);
+    assert_string_equal(c.got.diag.rule, "limit.requester.rate");
+    assert_false(c.got.undecided); /* audited */
+    assert_true(c.got.judged);
+    fix_clear(&c.f);
+}
+
+static void unknown_usage_leaves_it_undecided(void **state)
+{
+    (void)state;
+    struct case_base c;
+    limit(&c);
+    end_limit(&c, NULL);
+    assert_int_equal(c.got.err, CH_UNAVAILABLE);
+    assert_true(c.got.undecided);
+    assert_false(c.got.judged);
+    fix_clear(&c.f);
+    /* What fails for another reason is refused, and takes no token. */
+    limit(&c);
+    fix_clear(&c.f);
+    base(&c);
+    policy_bundle_free(c.f.bundle);
+    c.f.bundle = fix_bundle("extensions:\n", "limits: {profile: {rate: 5/1h}}\nextensions:\n");
+    c.decider.bundle = c.f.bundle;
+    c.f.issuer.not_after_s = FIX_NOW;
+    c.issuers.list[0] = c.f.issuer;
+    decide(&c, &c.statement);
+    assert_null(c.got.open);
+    assert_int_equal(c.got.err, CH_REFUSED);
+    assert_string_equal(c.got.diag.rule, "validity.issuer");
+    fix_clear(&c.f);
+}
+
 static void evaluate_explains_all_rules(void **state)
 {
     (void)state;
     struct case_base c;
-    struct policy_verdict v;
+    struct policy_open o;
     struct diag d = {.field = ""};
     Chancery__Policy__V1__EvaluateRequest in = CHANCERY__POLICY__V1__EVALUATE_REQUEST__INIT;
     Chancery__Common__V1__RuleResult **rules;
@@ -309,27 +402,27 @@ static void evaluate_explains_all_rules(void **state)
     base(&c);
     in.request = &c.request;
     in.issuer_id = none;
-    assert_int_equal(policy_decide_request(&c.decider, &in, FIX_NOW, &c.f.arena, &v, &d), CH_OK);
-    assert_int_equal(v.verdict, POLICY_PASS);
-    assert_int_equal(policy_decide_rules(&v, POLICY_NONE, &c.f.arena, &rules, &n), CH_OK);
-    assert_int_equal(n, v.n);
+    assert_int_equal(policy_decide_request(&c.decider, &in, FIX_NOW, &c.f.arena, &o, &d), CH_OK);
+    assert_int_equal(o.verdict.verdict, POLICY_PASS);
+    assert_int_equal(policy_decide_rules(&o.verdict, POLICY_NONE, &c.f.arena, &rules, &n), CH_OK);
+    assert_int_equal(n, o.verdict.n);
     for (size_t i = 0; i < n; i++) {
-        assert_int_equal((int)rules[i]->outcome, (int)v.rules[i].outcome);
-        assert_string_equal(rules[i]->rule, v.rules[i].rule);
+        assert_int_equal((int)rules[i]->outcome, (int)o.verdict.rules[i].outcome);
+        assert_string_equal(rules[i]->rule, o.verdict.rules[i].rule);
     }
     in.tbs = c.certificate.tbs;
-    assert_int_equal(policy_decide_request(&c.decider, &in, FIX_NOW, &c.f.arena, &v, &d), CH_OK);
-    assert_int_equal(v.verdict, POLICY_PASS);
+    assert_int_equal(policy_decide_request(&c.decider, &in, FIX_NOW, &c.f.arena, &o, &d), CH_OK);
+    assert_int_equal(o.verdict.verdict, POLICY_PASS);
     in.issuer_id = unknown;
-    assert_int_equal(policy_decide_request(&c.decider, &in, FIX_NOW, &c.f.arena, &v, &d),
+    assert_int_equal(policy_decide_request(&c.decider, &in, FIX_NOW, &c.f.arena, &o, &d),
                      CH_NOT_FOUND);
     in.issuer_id = none;
     c.request.profile = unknown;
-    assert_int_equal(policy_decide_request(&c.decider, &in, FIX_NOW, &c.f.arena, &v, &d),
+    assert_int_equal(policy_decide_request(&c.decider, &in, FIX_NOW, &c.f.arena, &o, &d),
                      CH_NOT_FOUND);
     assert_string_equal(d.rule, "profile.known");
     in.request = NULL;
-    assert_int_equal(policy_decide_request(&c.decider, &in, FIX_NOW, &c.f.arena, &v, &d),
+    assert_int_equal(policy_decide_request(&c.decider, &in, FIX_NOW, &c.f.arena, &o, &d),
                      CH_INVALID);
     fix_clear(&c.f);
 }
@@ -338,6 +431,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(certificate_good_is_permitted),
+        cmocka_unit_test(limits_are_decided_with_what_was_used),
+        cmocka_unit_test(rate_refuses_for_now),
+        cmocka_unit_test(unknown_usage_leaves_it_undecided),
         cmocka_unit_test(certificate_refusals_name_their_rule),
         cmocka_unit_test(certificate_without_statement_is_refused),
         cmocka_unit_test(certificate_waits_for_its_approvals),
