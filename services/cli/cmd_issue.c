@@ -74,6 +74,9 @@ static enum chancery_err issue_call(struct cli *cli, const struct args *args, st
         (void)fprintf(cli->out.err,
                       "chancery: the outcome may be known later: repeat with --key %s\n",
                       idempotency_key);
+    } else if (err == CH_PRECONDITION && strcmp(diag->rule, "approval.pending") == 0) {
+        (void)fprintf(cli->out.err, "chancery: when officers have approved, repeat with --key %s\n",
+                      idempotency_key);
     }
     TRY(err);
     const Chancery__Registration__V1__EnrollResponse *r =

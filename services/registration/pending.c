@@ -71,7 +71,6 @@ void registration_pending_hold(struct registration *r, struct registration_item 
     struct diag diag = {.text = ""};
     bool recorded = false;
     enum chancery_err err = hold(r, item, result, judge->text, &recorded, &diag);
-    OS_FAILPOINT("registration.held");
     if (err != CH_OK) {
         err = registration_retry_err(err);
     } else if (!recorded) {

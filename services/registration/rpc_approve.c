@@ -151,7 +151,6 @@ enum chancery_err registration_rpc_approve(struct rpc_call *call, const Protobuf
         return refuse(r, call, h.profile, in, err);
     }
     TRY(retry(log_paper(r, call, &h, &a, sha256, &answer->log_index, rpc_diag(call))));
-    OS_FAILPOINT("registration.approval_logged");
     const struct registration_paper p = {.approval = rpc_slice(in->approval->approval),
                                          .signature = rpc_slice(in->approval->signature),
                                          .submitter = rpc_caller(call),

@@ -88,3 +88,10 @@ def rsa_csr(n, e, host, private=None):
     padded = b"\0\1" + b"\xff" * (size - 3 - len(digest_info)) + b"\0" + digest_info
     signature = pow(int.from_bytes(padded, "big"), e if private is None else private, n).to_bytes(size, "big")
     return der(0x30, info, der(0x30, oid("2a864886f70d01010b"), der(0x05)), der(0x03, b"\0" + signature))
+
+
+def approval(subject, step, spki, decision=1, purpose=1, issued=None, life=3600):
+    """chancery/approval/v1: what an officer signs."""
+    issued = int(time.time()) if issued is None else issued
+    return (b"chancery/approval/v1\n" + bytes([purpose]) + subject + field(step.encode()) + bytes([decision])
+            + struct.pack(">qq", issued, issued + life) + sha256(spki))
