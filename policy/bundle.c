@@ -211,6 +211,7 @@ static const struct {
     {"bundle.yaml", NULL, compile_head},
     {"officers.yaml", NULL, policy_officers_compile},
     {"tenants.yaml", NULL, policy_tenants_compile},
+    {"blocklists/", ".txt", policy_blocklist_compile},
     {"bases/", ".yaml", policy_bases_add},
     {"public_suffixes.dat", NULL, policy_suffixes_compile},
     {"profiles/", ".yaml", compile_profile},

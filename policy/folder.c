@@ -48,7 +48,8 @@ static enum chancery_err add_file(struct reader *r, const char *path)
     struct arena *arena = &r->out->arena;
     char *full = arena_printf(arena, "%s/%s", r->root, path);
     struct buf text CLEANUP(buf_clear);
-    buf_init(&text, FILE_MAX_BYTES);
+    buf_init(&text,
+             strncmp(path, "blocklists/", 11) == 0 ? POLICY_BLOCKLIST_BYTES : FILE_MAX_BYTES);
     if (full == NULL) {
         return CH_NOMEM;
     }

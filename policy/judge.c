@@ -74,23 +74,38 @@ static size_t put_text(uint8_t *at, const char *s, size_t max)
     return n + 2;
 }
 
+/* A lint that has nothing to show: its place and outcome say everything. */
+static bool is_brief(const struct policy_rule *r)
+{
+    return r->outcome != POLICY_FAIL && r->observed[0] == '\0' && strncmp(r->rule, "lint.", 5) == 0;
+}
+
 /* What a rule requires and which line says so follow from the bundle, which the permit names. */
 static void digest_rules(struct policy_verdict *v)
 {
     static const char head[] = "chancery/rules/v1\n";
-    uint8_t space[sizeof head + 2 + (size_t)POLICY_RULES_MAX * RESULT_MAX];
-    size_t at = sizeof head - 1;
+    uint8_t space[sizeof head + 4 + (size_t)POLICY_RULES_MAX * RESULT_MAX];
+    uint8_t brief[POLICY_RULES_MAX];
+    size_t at = sizeof head - 1, n_brief = 0;
     memcpy(space, head, at);
-    space[at++] = (uint8_t)(v->n >> 8);
-    space[at++] = (uint8_t)v->n;
+    at += 2;
     for (size_t i = 0; i < v->n; i++) {
         const struct policy_rule *r = &v->rules[i];
+        if (is_brief(r)) {
+            brief[n_brief++] = (uint8_t)r->outcome;
+            continue;
+        }
         at += put_text(space + at, r->rule, 64);
         space[at++] = (uint8_t)r->outcome;
         at += put_text(space + at, r->field, 64);
         at += put_text(space + at, r->observed, POLICY_TEXT_MAX);
     }
-    crypto_sha256(slice_of(space, at), v->rules_sha256);
+    space[sizeof head - 1] = (uint8_t)((v->n - n_brief) >> 8);
+    space[sizeof head] = (uint8_t)(v->n - n_brief);
+    space[at++] = (uint8_t)(n_brief >> 8);
+    space[at++] = (uint8_t)n_brief;
+    memcpy(space + at, brief, n_brief);
+    crypto_sha256(slice_of(space, at + n_brief), v->rules_sha256);
 }
 
 /* ---- certificates ---- */
@@ -180,11 +195,13 @@ static void judge_all(struct policy_judge *j)
     rules_issuer(j);
     policy_rules_validity(j);
     policy_rules_key(j);
+    policy_rules_weak(j);
     policy_rules_pool_key(j);
     policy_rules_subject(j);
     policy_rules_san(j);
     policy_rules_bound(j);
     policy_rules_extensions(j);
+    policy_rules_lint(j);
     policy_rules_approvals(j);
     policy_rules_limits(j);
 }

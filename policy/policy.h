@@ -11,7 +11,7 @@
 #include "permit/permit.h"
 
 #define POLICY_POOL_ISSUERS 16      /* of one profile: one per key type and site, doubled */
-#define POLICY_RULES_MAX 256        /* all families together; lints alone are about a hundred */
+#define POLICY_RULES_MAX 384        /* all families together; lints alone are 150 */
 #define POLICY_TEXT_MAX 95          /* octets of an observed or required text that are kept */
 #define POLICY_POOL ((size_t)24576) /* texts of one verdict */
 

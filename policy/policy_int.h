@@ -5,7 +5,9 @@
 #include "conf/conf.h"
 #include "policy/approvals.h"
 #include "policy/bases.h"
+#include "policy/blocklists.h"
 #include "policy/limits.h"
+#include "policy/lints.h"
 #include "policy/names.h"
 #include "policy/officers.h"
 #include "policy/policy.h"
@@ -47,11 +49,13 @@ struct policy_profile {
     struct policy_limits limits;
     struct policy_approvals approvals;
     struct policy_who_profile who;
+    struct policy_lints lints;
+    uint64_t blocklists; /* bit i: list i of the bundle */
     /* Values known when the bundle is compiled; empty slices: extension absent. */
     struct slice key_usage, key_usage_rsa, basic, eku, policies;
     /* "profiles/web.yaml:12" of what said so. */
     const char *source, *callers_source, *tenants_source, *keys_source, *algs_source,
-        *subject_source, *names_source, *extensions_source;
+        *subject_source, *names_source, *extensions_source, *blocklists_source;
 };
 
 /* Products of four odd primes below 2^16, for trial division (primes.c). */
@@ -72,6 +76,7 @@ struct policy_bundle {
     struct policy_officers officers;
     struct policy_who who;
     struct psl_ctx_st *suffixes; /* NULL: the bundle has no list */
+    struct policy_blocklists blocklists;
     struct policy_prime_group *groups;
     size_t n_groups;
 };

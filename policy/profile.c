@@ -186,6 +186,8 @@ enum chancery_err policy_profile_compile(struct policy_bundle *b, const struct c
     TRY(policy_limits_compile(b, root, POLICY_LIMITS_OF_PROFILE, &p->limits, diag));
     TRY(policy_approvals_compile(b, root, p, diag));
     TRY(policy_who_profile_compile(b, root, p, diag));
+    TRY(policy_lints_compile(b, root, &p->lints, diag));
+    TRY(policy_blocklists_chosen(b, root, p, diag));
     return conf_finish(root, diag);
 }
 

@@ -1,6 +1,8 @@
 /* Lints: each has an object that passes and one with its fault; clean objects have no finding. */
 #include <openssl/ocsp.h>
 #include <openssl/x509.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 #include "lint_der.h"
 
@@ -250,8 +252,45 @@ static void mangled_objects_are_answered(void **state)
     }
 }
 
-int main(void)
+/* docs/LINTS.md has a row for each lint, in the table's order, and no others. Run with an argument
+ * this program prints the rows. */
+static void row_of(const struct policy_lint *l, char out[512])
 {
+    (void)snprintf(out, 512, "| `%s` | %s | %s | %s | %s |\n", l->id,
+                   l->severity == POLICY_LINT_ERROR ? "error" : "warning",
+                   (l->sets & POLICY_LINT_SET_RFC5280) != 0 ? "rfc5280" : "cabf-server",
+                   l->reference, l->required);
+}
+
+static void documentation_lists_every_lint(void **state)
+{
+    (void)state;
+    char line[1024], want[512];
+    size_t i = 0;
+    FILE *f = fopen(TEST_SOURCE_DIR "/docs/LINTS.md", "r");
+    assert_non_null(f);
+    while (fgets(line, sizeof line, f) != NULL) {
+        if (strncmp(line, "| `lint.", 8) == 0) {
+            assert_non_null(policy_lint_at(i));
+            row_of(policy_lint_at(i++), want);
+            assert_string_equal(line, want);
+        }
+    }
+    (void)fclose(f);
+    assert_int_equal(i, policy_lint_count());
+}
+
+int main(int argc, char **argv)
+{
+    (void)argv;
+    for (size_t i = 0; argc > 1 && i < policy_lint_count(); i++) {
+        char row[512];
+        row_of(policy_lint_at(i), row);
+        (void)fputs(row, stdout);
+    }
+    if (argc > 1) {
+        return 0;
+    }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_lint_has_one_case),
         cmocka_unit_test(good_object_passes_its_lint),
@@ -263,6 +302,7 @@ int main(void)
         cmocka_unit_test(lint_that_is_off_does_not_run),
         cmocka_unit_test(what_was_seen_is_written_as_text),
         cmocka_unit_test(mangled_objects_are_answered),
+        cmocka_unit_test(documentation_lists_every_lint),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
