@@ -186,11 +186,36 @@ static bool a_label_ok(struct slice label)
     bool beyond = false;
     for (size_t i = 0; i < n; i++) {
         beyond = beyond || points[i] >= PUNY_N;
-        if (x509_char_hidden(points[i])) {
+        /* Joiners are letters' companions in some scripts; policy judges where (RFC 5892 A.1, A.2).
+         */
+        bool joiner = points[i] == 0x200c || points[i] == 0x200d;
+        if (x509_char_hidden(points[i]) && !joiner) {
             return false;
         }
     }
     return beyond && puny_encode(points, n, again, &len) && slice_eq(puny, slice_of(again, len));
+}
+
+/* Refuses a label in letters beyond ASCII; says how it is written, as far as that is known without
+ * mapping it. */
+static enum chancery_err u_label(struct slice label, const char *field, struct diag *diag)
+{
+    uint32_t points[DNS_LABEL_MAX];
+    uint8_t puny[DNS_LABEL_MAX];
+    size_t n = 0, len = 0;
+    bool known = slice_is_utf8(label);
+    for (size_t pos = 0; known && pos < label.len;) {
+        uint32_t c = x509_utf8_next(label, &pos);
+        known = c >= 0x80 || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
+        points[n++] = c;
+    }
+    if (!known || !puny_encode(points, n, puny, &len)) {
+        return x509_refuse(diag, CH_INVALID, field, "dns.ldh", "RFC 5890 2.3.2.1",
+                           "a label is neither ASCII nor an international one: write A-labels");
+    }
+    return x509_refuse(diag, CH_INVALID, field, "dns.ldh", "RFC 5890 2.3.2.1",
+                       "write the international label as the A-label \"xn--%.*s\"", (int)len,
+                       (const char *)puny);
 }
 
 static enum chancery_err label_check(struct slice label, const char *field, struct diag *diag)
@@ -204,6 +229,9 @@ static enum chancery_err label_check(struct slice label, const char *field, stru
     for (size_t i = 0; i < label.len; i++) {
         uint8_t c = label.ptr[i];
         bool hyphen = c == '-' && i > 0 && i + 1 < label.len;
+        if (c >= 0x80) {
+            return u_label(label, field, diag);
+        }
         if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || hyphen)) {
             return x509_refuse(diag, CH_INVALID, field, "dns.ldh", REFERENCE_LDH,
                                "octet %02x: labels hold letters, digits and inner hyphens; write "

@@ -1,5 +1,6 @@
 /* policy: the judge over a hostile request and a hostile TBS. Input: u16 length of the subject,
- * subject, u16 length of one name, its type and octets, the rest is the TBS. */
+ * subject, u16 length of one name, its type and octets, the rest is the TBS. The name is also what
+ * a claim says, as far as registration would state it (UTF-8 of at most 512 octets). */
 #include <stdlib.h>
 
 #include "policy/policy_int.h"
@@ -13,15 +14,25 @@ static struct policy_bundle *bundle(void)
     static const char profile[] =
         "name: p\nissuer: i\ncallers: ['/user/*']\nkeys: {types: [P-256, RSA-2048]}\n"
         "signature_algorithms: [ecdsa-with-SHA256]\nvalidity: {max: 1d}\n"
-        "subject: {attributes: [{type: CN, from: request}], unlisted: drop}\n"
-        "names: {required: false, dns: {suffixes: [a.test], wildcard_depth: 2}, ip: {networks: "
-        "[10.0.0.0/9]},"
-        " email: {domains: [a.test]}, uri: {prefixes: ['https://a.test/x/'], spiffe_domains: "
-        "[m.test]}}\n"
+        "subject: {attributes: [{type: O, from: evidence, claim: org, match: ['a*b?c']}, {type: "
+        "CN, "
+        "from: request, match: ['*.a.test', '?*'], max: 60}], unlisted: drop}\n"
+        "names: {required: false, dns: {suffixes: [a.test, com], wildcard_depth: 2, a_labels: "
+        "true, "
+        "scripts: [Greek, Latin], public_suffix_guard: true, internal: refuse}, ip: {networks: "
+        "[10.0.0.0/9, '2001:db8::/32'], reserved: refuse},"
+        " email: {domains: [a.test], match: ['a*b']}, uri: {prefixes: ['https://a.test/x/'], "
+        "spiffe_domains: [m.test], spiffe_paths: ['/ns/*/sa/**']},"
+        " other_name: {upn_suffixes: [a.test], oids: [1.2.3]}, directory_name: {attributes: "
+        "[{type: "
+        "C, fixed: XX}, {type: O, from: evidence, claim: org}, {type: CN, from: request}]}}\n"
         "extensions: {key_usage: [digitalSignature], extended_key_usage: [serverAuth]}\n";
+    static const char suffixes[] = "// ===BEGIN ICANN DOMAINS===\ncom\n*.ck\n!www.ck\n"
+                                   "// ===END ICANN DOMAINS===\n";
     struct policy_file files[] = {{"bundle.yaml", slice_str(head)},
+                                  {"public_suffixes.dat", slice_str(suffixes)},
                                   {"profiles/p.yaml", slice_str(profile)}};
-    if (b == NULL && (policy_bundle_compile(files, 2, &b, NULL) != CH_OK ||
+    if (b == NULL && (policy_bundle_compile(files, 3, &b, NULL) != CH_OK ||
                       policy_bundle_set_trust_domain(b, "td.test") != CH_OK)) {
         abort();
     }
@@ -44,6 +55,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static const uint8_t zero[32];
     struct slice in = slice_of(data, size), subject = take(&in), name = take(&in);
     struct permit_san san = {name.len == 0 ? 3 : name.ptr[0], slice_sub(name, 1, name.len)};
+    struct permit_claim claim = {slice_str("org"), slice_sub(san.value, 0, 512)};
+    bool claims = claim.value.len > 0 && slice_is_utf8(claim.value) && !slice_has_nul(claim.value);
     struct permit_request r = {.request_id = slice_of(zero, 16),
                                .tenant = slice_str("default"),
                                .profile = slice_str("p"),
@@ -52,7 +65,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                .subject_der = subject,
                                .sans = &san,
                                .n_sans = san.value.len > 0 ? 1 : 0,
-                               .evidence.caller = slice_str("spiffe://td.test/user/a")};
+                               .evidence = {.caller = slice_str("spiffe://td.test/user/a"),
+                                            .claims = &claim,
+                                            .n_claims = claims ? 1 : 0}};
     struct policy_issuer issuer = {.issuer_id = "i",
                                    .subject = slice_of("\x30\0", 2),
                                    .ski = slice_of(zero, 20),

@@ -49,7 +49,7 @@ struct slice fix_keep(struct fix *f, struct buf *b);
 /* fix_bundle compiles the base bundle with one text of the profile replaced ("" appends nothing).
  */
 struct policy_bundle *fix_bundle(const char *from, const char *to);
-/* fix_bundle_with compiles it with more files (at most 6) beside; NULL and *diag when refused. */
+/* fix_bundle_with compiles it with more files (at most 5) beside; NULL and *diag when refused. */
 struct policy_bundle *fix_bundle_with(const char *from, const char *to,
                                       const struct policy_file *more, size_t n, struct diag *diag);
 /* fix_spki_ec / fix_spki_rsa: SubjectPublicKeyInfo DER in the arena. */

@@ -63,7 +63,9 @@ static void dns_names_by_rule(void **state)
         L63 "." L63 "." L63 ".aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
         "xn--wgv71a119e.jp",
         "xn--fiqs8s",
-        "xn--80ak6aa92e.com"};
+        "xn--80ak6aa92e.com",
+        "xn--10cl1a0b660p.lk",     /* joiner after a virama */
+        "xn--mgba3gch31f060k.ir"}; /* non-joiner inside a word */
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
         expect(DNS, slice_str(good[i]), CH_OK, "");
     }
@@ -104,6 +106,30 @@ static void dns_names_by_rule(void **state)
         expect(DNS, slice_str(bad[i].name), CH_INVALID, bad[i].rule);
     }
     expect(DNS, TEXT("good.example\0.evil.example"), CH_INVALID, "dns.ldh");
+}
+
+/* A name in letters gets the A-label as the answer, unless something else hides in it. */
+static void u_labels_are_answered_with_the_a_label(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name, *says;
+    } cases[] = {{"m\xc3\xbcller.example", "\"xn--mller-kva\""},
+                 {"www.\xd0\xbf\xd1\x80.example", "\"xn--o1ac\""},
+                 {"a\xc3\xbc\nb.example", "neither ASCII"},
+                 {"a\xff.example", "neither ASCII"},
+                 {"\xc3\xa4\xc3\xb6\xc3\xbc\xc3\xa4\xc3\xb6\xc3\xbc\xc3\xa4\xc3\xb6\xc3\xbc"
+                  "\xc3\xa4\xc3\xb6\xc3\xbc\xc3\xa4\xc3\xb6\xc3\xbc\xc3\xa4\xc3\xb6\xc3\xbc"
+                  "\xe2\x82\xac\xf0\x9f\x92\xa9\xe2\x82\xac\xf0\x9f\x92\xa9\xe2\x82\xac.a",
+                  "xn--"}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct diag d = {0};
+        assert_int_equal(read_one(DNS, slice_str(cases[i].name), &d), CH_INVALID);
+        assert_string_equal(d.rule, "dns.ldh");
+        if (strstr(d.text, cases[i].says) == NULL) {
+            fail_msg("%s: %s", cases[i].name, d.text);
+        }
+    }
 }
 
 /* RFC 3492 7.1: samples decode and encode to themselves (lower case); one letter changed does not
@@ -247,6 +273,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(dns_names_by_rule),
+        cmocka_unit_test(u_labels_are_answered_with_the_a_label),
         cmocka_unit_test(a_labels_of_rfc_3492),
         cmocka_unit_test(ip_email_uri_by_rule),
         cmocka_unit_test(other_kinds_by_rule),
