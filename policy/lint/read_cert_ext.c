@@ -76,7 +76,7 @@ static bool read_key_usage(struct slice value, struct policy_lint_cert *c)
         return false;
     }
     for (size_t i = 0; i < (s.len - 1) * 8; i++) {
-        c->key_usage |= (s.ptr[1 + i / 8] >> (7 - i % 8) & 1U) << i;
+        c->key_usage |= ((unsigned)s.ptr[1 + i / 8] >> (7 - i % 8) & 1U) << i;
     }
     /* X.690 11.2.2: no trailing zero bits, and those that are unused are zero (11.2.1). */
     uint8_t last = s.ptr[s.len - 1], unused = s.ptr[0];
