@@ -2,8 +2,6 @@
  * same octets out. */
 #include "policy/policy_int.h"
 
-#include <stdio.h>
-
 /* ---- writing results ---- */
 
 const char *policy_keep(struct policy_judge *j, struct slice s)
@@ -43,9 +41,18 @@ void policy_say(struct policy_judge *j, const char *rule, enum policy_outcome ou
 void policy_say_number(struct policy_judge *j, const char *rule, bool ok, const char *field,
                        const char *source, int64_t observed, const char *required)
 {
-    char text[24];
-    (void)snprintf(text, sizeof text, "%lld", (long long)observed);
-    policy_say(j, rule, policy_outcome_of(ok), field, source, slice_str(text), required);
+    uint8_t text[20]; /* written from its end: nineteen digits and a sign */
+    size_t at = sizeof text;
+    uint64_t rest = observed < 0 ? 0 - (uint64_t)observed : (uint64_t)observed;
+    do {
+        text[--at] = (uint8_t)('0' + rest % 10);
+        rest /= 10;
+    } while (rest > 0);
+    if (observed < 0) {
+        text[--at] = '-';
+    }
+    policy_say(j, rule, policy_outcome_of(ok), field, source, slice_of(text + at, sizeof text - at),
+               required);
 }
 
 void policy_say_hex(struct policy_judge *j, const char *rule, bool ok, const char *field,
@@ -63,15 +70,15 @@ void policy_say_na(struct policy_judge *j, const char *rule, const char *field, 
 
 /* ---- the digest of results: chancery/rules/v1, docs/ISSUANCE.md ---- */
 
-#define RESULT_MAX (3 * 2 + 1 + 64 + 64 + POLICY_TEXT_MAX)
+#define RULE_ID_MAX 64
+#define RESULT_MAX (3 + RULE_ID_MAX + POLICY_TEXT_MAX)
 
 static size_t put_text(uint8_t *at, const char *s, size_t max)
 {
     size_t n = strnlen(s, max);
-    at[0] = (uint8_t)(n >> 8);
-    at[1] = (uint8_t)n;
-    memcpy(at + 2, s, n);
-    return n + 2;
+    at[0] = (uint8_t)n;
+    memcpy(at + 1, s, n);
+    return n + 1;
 }
 
 /* A lint that has nothing to show: its place and outcome say everything. */
@@ -80,7 +87,8 @@ static bool is_brief(const struct policy_rule *r)
     return r->outcome != POLICY_FAIL && r->observed[0] == '\0' && strncmp(r->rule, "lint.", 5) == 0;
 }
 
-/* What a rule requires and which line says so follow from the bundle, which the permit names. */
+/* What a rule looks at, what it requires and which line says so follow from the rule and the
+ * bundle, which the permit names. */
 static void digest_rules(struct policy_verdict *v)
 {
     static const char head[] = "chancery/rules/v1\n";
@@ -95,9 +103,8 @@ static void digest_rules(struct policy_verdict *v)
             brief[n_brief++] = (uint8_t)r->outcome;
             continue;
         }
-        at += put_text(space + at, r->rule, 64);
+        at += put_text(space + at, r->rule, RULE_ID_MAX);
         space[at++] = (uint8_t)r->outcome;
-        at += put_text(space + at, r->field, 64);
         at += put_text(space + at, r->observed, POLICY_TEXT_MAX);
     }
     space[sizeof head - 1] = (uint8_t)((v->n - n_brief) >> 8);

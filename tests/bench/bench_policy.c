@@ -12,7 +12,9 @@
 #include "unit/policy/fix.h"
 
 #define PROFILES 200
-#define KEYS 64 /* different certificates per profile's turn */
+#define BINDINGS 10000
+#define BINDING_FILES 10
+#define KEYS 64 /* different certificates and requesters */
 
 static int64_t cpu_us(void)
 {
@@ -28,20 +30,50 @@ static long resident_kib(void)
     return u.ru_maxrss;
 }
 
+/* One binding per requester: names of its own besides those that the samples ask for. */
+static struct slice make_bindings(struct arena *arena, size_t file)
+{
+    struct buf text;
+    buf_init(&text, (size_t)4 << 20);
+    enum chancery_err err = buf_add_str(&text, "bindings:\n");
+    for (size_t i = file; i < BINDINGS && err == CH_OK; i += BINDING_FILES) {
+        err = buf_printf(&text,
+                         "  - requester: /user/team-%zu\n"
+                         "    names:\n"
+                         "      dns: {suffixes: [example.test, team-%zu.test], wildcard_depth: 1}\n"
+                         "      ip: {networks: [10.1.0.0/16]}\n"
+                         "      email: {domains: [example.test]}\n"
+                         "      uri: {prefixes: ['https://id.example.test/d/']}\n",
+                         i, i);
+    }
+    struct slice s = slice_of(arena_copy(arena, buf_slice(&text)), text.len);
+    buf_clear(&text);
+    if (err != CH_OK || s.ptr == NULL) {
+        exit(1);
+    }
+    return s;
+}
+
 /* The fixture's profile under 200 names. */
 static struct policy_bundle *make_bundle(struct arena *arena)
 {
-    struct policy_file files[PROFILES + 1] = {
+    struct policy_file files[1 + BINDING_FILES + PROFILES] = {
         {"bundle.yaml",
          slice_str("version: 1\nname: bench\ncrl: {max_validity: 8d, backdate: 1h}\n")}};
+    size_t n = 1;
     struct policy_bundle *b = NULL;
     struct diag d = {0};
-    for (size_t i = 0; i < PROFILES; i++) {
-        const char *body = strchr(fix_profile_yaml, '\n'); /* after the line with the name */
-        files[i + 1].path = arena_printf(arena, "profiles/p%03zu.yaml", i);
-        files[i + 1].content = slice_str(arena_printf(arena, "name: p%03zu%s", i, body));
+    for (size_t i = 0; i < BINDING_FILES; i++, n++) {
+        files[n].path = arena_printf(arena, "bindings/b%zu.yaml", i);
+        files[n].content = make_bindings(arena, i);
     }
-    if (policy_bundle_compile(files, PROFILES + 1, &b, &d) != CH_OK ||
+    for (size_t i = 0; i < PROFILES; i++, n++) {
+        const char *body = strchr(fix_profile_yaml, '\n'); /* after the line with the name */
+        files[n].path = arena_printf(arena, "profiles/p%03zu.yaml", i);
+        files[n].content =
+            slice_str(arena_printf(arena, "name: p%03zu%sbinding: required\n", i, body));
+    }
+    if (policy_bundle_compile(files, n, &b, &d) != CH_OK ||
         policy_bundle_set_trust_domain(b, "chancery.test") != CH_OK) {
         fprintf(stderr, "%s: %s %s\n", d.field, d.rule, d.text);
         exit(1);
@@ -58,6 +90,9 @@ static void make_samples(struct fix *f, const char *curve, struct sample out[KEY
 {
     for (size_t i = 0; i < KEYS; i++) {
         fix_key(f, fix_spki_ec(f, curve));
+        f->request.requester = slice_str(
+            arena_printf(&f->arena, "spiffe://chancery.test/user/team-%zu", i * (BINDINGS / KEYS)));
+        f->request.evidence.caller = f->request.requester;
         fix_build(f);
         out[i].request = f->request;
         out[i].tbs = slice_of(arena_copy(&f->arena, f->facts.tbs), f->facts.tbs.len);
