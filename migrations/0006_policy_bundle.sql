@@ -51,12 +51,14 @@ CREATE TABLE policy.promotion (
     promoted_at_s bigint NOT NULL,
     not_before_s  bigint NOT NULL,
     promoted_by   text NOT NULL,
+    approvals     bytea[] NOT NULL,
+    signatures    bytea[] NOT NULL CHECK (cardinality(signatures) = cardinality(approvals)),
     CONSTRAINT promotion_pkey PRIMARY KEY (first_sha256, sequence)
 );
 COMMENT ON TABLE policy.promotion IS
     'The chain of bundles in force after the first one, which trust.json pins. In force: the promotion of highest '
     'sequence whose not_before_s has come. The key is the compare-and-swap: of two promotions of one sequence one '
-    'is refused.';
+    'is refused. approvals, signatures: what was counted then.';
 
 -- A promotion continues its chain: no gaps, and the times of deciding never fall.
 CREATE FUNCTION policy.promotion_admit() RETURNS trigger

@@ -38,6 +38,8 @@ struct policy_life {
     char *trust_domain;
     pthread_mutex_t lock; /* updates: everything below but slots and current */
     struct policy_chain chain;
+    uint64_t expected; /* the chain reaches this number, with this bundle there */
+    uint8_t expected_sha256[32];
     struct set known; /* what the next set holds; payload NULL: not prepared yet */
     atomic_size_t current;
     struct slot slots[SLOTS];
@@ -211,6 +213,13 @@ static enum chancery_err fetch(const struct policy_life_source *src, const uint8
     return CH_OK;
 }
 
+static enum chancery_err other_history(const struct policy_life *l, struct diag *diag)
+{
+    return diag_set(diag, CH_INTEGRITY, "promotion", "bundle.history",
+                    "promotion %llu, on which this process has acted, is gone or another one",
+                    (unsigned long long)l->expected);
+}
+
 /* Verifies one promotion and remembers it, not yet prepared. */
 static enum chancery_err learn(struct policy_life *l, const struct policy_life_source *src,
                                const struct policy_link *link, int64_t now_s, struct diag *diag)
@@ -220,6 +229,10 @@ static enum chancery_err learn(struct policy_life *l, const struct policy_life_s
     struct policy_bundle *b = NULL;
     size_t n = 0;
     arena_init(&arena, FILES_MEMORY);
+    if (link->plan.sequence == l->expected &&
+        memcmp(link->plan.bundle, l->expected_sha256, 32) != 0) {
+        return other_history(l, diag);
+    }
     TRY(fetch(src, link->plan.bundle, &arena, &files, &n, diag));
     TRY(policy_bundle_compile_officers(files, n, &b, diag));
     struct held *h = held_new(link->plan.sequence, link->not_before_s, link->plan.bundle);
@@ -290,7 +303,7 @@ static enum chancery_err learn_all(struct policy_life *l, const struct policy_li
         arena_init(&arena, LINKS_MEMORY);
         TRY(src->links(src->ctx, l->chain.last.sequence, &arena, &links, &n, diag));
         if (n == 0) {
-            return CH_OK;
+            return l->chain.last.sequence < l->expected ? other_history(l, diag) : CH_OK;
         }
         for (size_t i = 0; i < n; i++) {
             TRY(learn(l, src, &links[i], now_s, diag));
@@ -347,7 +360,11 @@ bool policy_life_behind(struct policy_life *l, int64_t now_s)
 {
     pthread_mutex_lock(&l->lock);
     uint64_t due = policy_chain_in_force(&l->chain, now_s)->sequence;
+    bool shorter = l->chain.last.sequence < l->expected;
     pthread_mutex_unlock(&l->lock);
+    if (shorter) {
+        return true;
+    }
     const struct policy_life_item *item = policy_life_take(l, NULL, now_s);
     if (item == NULL) {
         return true;
@@ -368,11 +385,66 @@ enum chancery_err policy_life_check(struct policy_life *l, const struct policy_l
 }
 
 void policy_life_next(struct policy_life *l, const uint8_t bundle[32], struct slice author,
-                      int64_t now_s, struct policy_plan *out)
+                      int64_t now_s, struct policy_plan *out, int64_t *out_at_s)
 {
     pthread_mutex_lock(&l->lock);
-    policy_chain_next(&l->chain, bundle, author, now_s, out);
+    int64_t last = l->chain.last.promoted_at_s;
+    *out_at_s = now_s > last ? now_s : last;
+    policy_chain_next(&l->chain, bundle, author, *out_at_s, out);
     pthread_mutex_unlock(&l->lock);
+}
+
+/* ---- marks: "<first bundle> <number> <its bundle>\n" ---- */
+
+enum chancery_err policy_life_mark(struct policy_life *l, struct buf *out)
+{
+    char first[65], last[65];
+    uint8_t sha256[32];
+    uint64_t sequence = policy_life_end(l, sha256);
+    hex_encode(slice_of(l->chain.first, 32), first);
+    hex_encode(slice_of(sha256, 32), last);
+    return buf_printf(out, "%s %llu %s\n", first, (unsigned long long)sequence, last);
+}
+
+/* A number of up to 18 digits and the blank after it. */
+static bool mark_number(struct slice *rest, uint64_t *out)
+{
+    size_t i = 0;
+    uint64_t v = 0;
+    while (i < rest->len && i < 18 && rest->ptr[i] >= '0' && rest->ptr[i] <= '9') {
+        v = v * 10 + (uint64_t)(rest->ptr[i++] - '0');
+    }
+    if (i == 0 || i == rest->len || rest->ptr[i] != ' ') {
+        return false;
+    }
+    *rest = slice_sub(*rest, i + 1, rest->len);
+    *out = v;
+    return true;
+}
+
+enum chancery_err policy_life_expect(struct policy_life *l, struct slice line, struct diag *diag)
+{
+    uint8_t first[32], last[32];
+    size_t n = 0, m = 0;
+    uint64_t sequence = 0;
+    if (line.len == 0) {
+        return CH_OK;
+    }
+    struct slice rest = slice_sub(line, 65, line.len);
+    if (hex_decode(slice_sub(line, 0, 64), first, sizeof first, &n) != CH_OK || n != 32 ||
+        line.len < 66 || line.ptr[64] != ' ' || !mark_number(&rest, &sequence) || rest.len != 65 ||
+        rest.ptr[64] != '\n' ||
+        hex_decode(slice_sub(rest, 0, 64), last, sizeof last, &m) != CH_OK || m != 32) {
+        return diag_set(diag, CH_MALFORMED, "bundle", "bundle.mark",
+                        "the mark of the last promotion does not read");
+    }
+    pthread_mutex_lock(&l->lock);
+    if (memcmp(first, l->chain.first, sizeof first) == 0) {
+        l->expected = sequence;
+        memcpy(l->expected_sha256, last, sizeof last);
+    }
+    pthread_mutex_unlock(&l->lock);
+    return CH_OK;
 }
 
 /* ---- life and end ---- */

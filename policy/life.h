@@ -64,12 +64,23 @@ struct policy_life_source {
 enum chancery_err policy_life_update(struct policy_life *l, const struct policy_life_source *source,
                                      int64_t now_s, struct diag *diag) MUST_CHECK;
 
+/* policy_life_mark writes what a process keeps outside the source to know what it has acted on: one
+ * line about the end of the chain. policy_life_expect reads such a line back (empty: nothing to
+ * expect; of another first bundle: likewise): from then on an update that ends before that place,
+ * or has another bundle there, fails with CH_INTEGRITY "bundle.history", and policy_life_behind is
+ * true. CH_MALFORMED "bundle.mark". */
+#define POLICY_LIFE_MARK_MAX 256
+enum chancery_err policy_life_mark(struct policy_life *l, struct buf *out) MUST_CHECK;
+enum chancery_err policy_life_expect(struct policy_life *l, struct slice line,
+                                     struct diag *diag) MUST_CHECK;
+
 /* policy_life_end tells the number and hash of the last verified promotion (0 and the first bundle
  * when there is none). */
 uint64_t policy_life_end(struct policy_life *l, uint8_t out_sha256[32]);
 
 /* policy_life_behind says that the bundle which the chain puts in force at now_s is not what takers
- * get, because it could not be prepared: who judges by the one before must rather not judge. */
+ * get, because it could not be prepared, or that the chain is shorter than expected: who would
+ * judge by an older one must rather not judge. */
 bool policy_life_behind(struct policy_life *l, int64_t now_s);
 
 /* policy_life_check is policy_chain_check against the present end of the chain, policy_life_next
@@ -77,8 +88,9 @@ bool policy_life_behind(struct policy_life *l, int64_t now_s);
 enum chancery_err policy_life_check(struct policy_life *l, const struct policy_link *link,
                                     const struct policy_bundle *successor,
                                     struct policy_promotion *report, struct diag *diag) MUST_CHECK;
+/* The time in `out_at_s` is now_s, or that of the last promotion if a clock was ahead then. */
 void policy_life_next(struct policy_life *l, const uint8_t bundle[32], struct slice author,
-                      int64_t now_s, struct policy_plan *out);
+                      int64_t now_s, struct policy_plan *out, int64_t *out_at_s);
 
 /* policy_life_take gives the bundle in force at now_s, or, with `named`, that one if it was in
  * force near now_s (see above); NULL when it was not, or is not known. Give it back with

@@ -39,6 +39,8 @@ enum chancery_err policy_bundle_compile_officers(const struct policy_file *files
  * and SHA-256. CH_NOMEM, CH_LIMIT. */
 enum chancery_err policy_files_hash(const struct policy_file *files, size_t n,
                                     uint8_t out[32]) MUST_CHECK;
+/* policy_file_known: whether a bundle has a file of that path ("profiles/web.yaml"). */
+bool policy_file_known(const char *path);
 /* policy_folder_load reads a bundle's files without compiling them, sorted by path; a file that a
  * bundle does not have, or that is no regular file, is refused. Owned by `out`; all zero is fine to
  * clear. */

@@ -81,8 +81,7 @@ struct policy_bundle {
     size_t n_groups;
 };
 
-/* policy_file_known: whether a bundle has a file of that path; policy_folder_known: a folder. */
-bool policy_file_known(const char *path);
+/* policy_folder_known: whether a bundle has such a folder. */
 bool policy_folder_known(const char *name);
 
 /* policy_profile_compile fills `p` from one file's root node. */

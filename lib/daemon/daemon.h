@@ -210,4 +210,14 @@ typedef enum chancery_err daemon_sink_fn(void *ctx, uint64_t sequence,
                                          struct daemon_ack *acks, struct diag *diag);
 void daemon_audit_sink(struct daemon *d, daemon_sink_fn *fn, void *ctx);
 
+/* ---- marks ---- */
+
+/* daemon_mark_read appends what the process last kept under `name` in its state_dir; nothing when
+ * it kept nothing or has no state_dir. daemon_mark_write replaces it durably. A mark is what must
+ * not be undone by who rules the database; a text of a line. */
+enum chancery_err daemon_mark_read(const struct daemon *d, const char *name, struct buf *out,
+                                   struct diag *diag) MUST_CHECK;
+enum chancery_err daemon_mark_write(const struct daemon *d, const char *name, struct slice text,
+                                    struct diag *diag) MUST_CHECK;
+
 #endif

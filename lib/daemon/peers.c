@@ -15,6 +15,7 @@ static const char *const repeatable[] = {
     "chancery.ca.v1.CaService/ListIssuers",
     "chancery.policy.v1.PolicyService/Evaluate",
     "chancery.policy.v1.PolicyService/GetBundle",
+    "chancery.policy.v1.PolicyService/GetChain",
     "chancery.revocation.v1.RevocationService/Revoke",
     "chancery.revocation.v1.RevocationService/GetStatus",
     "chancery.revocation.v1.RevocationService/ListCrls",

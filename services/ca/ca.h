@@ -1,7 +1,7 @@
 /* chancery-ca: issuers, profiles and the parts that every request of this process shares.
  *
- * Built once by main and immutable afterwards, but for the lease (lease.h) and the worker pool
- * (pool.h). Threading: any number of RPC workers use it side by side. */
+ * Built once by main and immutable afterwards, but for the bundles (bundles.h), the lease (lease.h)
+ * and the worker pool (pool.h). Threading: any number of RPC workers use it side by side. */
 #ifndef CHANCERY_CA_CA_H
 #define CHANCERY_CA_CA_H
 
@@ -42,6 +42,15 @@ struct ca_profile {
     const struct policy_issuer **facts; /* of the members, in the same order */
 };
 
+/* A bundle with its profiles prepared. Immutable. */
+struct ca_bundle {
+    struct policy_bundle *bundle;
+    struct ca_profile *profiles;
+    size_t n_profiles;
+    struct arena arena; /* what profiles point to */
+};
+
+struct ca_bundles;
 struct ca_pool;
 struct ca_lease;
 
@@ -51,12 +60,10 @@ struct ca {
     struct rpc_channel *policy, *signer;
     struct ca_issuer issuers[CA_ISSUERS_MAX];
     size_t n_issuers;
-    struct policy_bundle *bundle;
-    struct ca_profile *profiles;
-    size_t n_profiles;
+    struct ca_bundles *bundles; /* bundles.h */
     struct ca_pool *pool;
     struct ca_lease *lease;
-    struct arena arena;     /* what issuers and profiles point to */
+    struct arena arena;     /* what issuers point to */
     atomic_bool keys_found; /* the signer holds a key for every issuer */
 };
 
@@ -68,11 +75,12 @@ enum chancery_err ca_issuers_load(struct ca *ca, const char *path, const struct 
 void ca_issuers_free(struct ca *ca);
 const struct ca_issuer *ca_issuer_find(const struct ca *ca, struct slice issuer_id);
 
-/* ca_profiles_load compiles the bundle's profiles for the loaded issuers. The bundle must be the
- * one that `bundle_sha256` names. A profile of an unknown issuer is CH_INVALID. */
-enum chancery_err ca_profiles_load(struct ca *ca, const char *dir, const uint8_t bundle_sha256[32],
-                                   struct diag *diag) MUST_CHECK;
-const struct ca_profile *ca_profile_find(const struct ca *ca, struct slice name);
+/* ca_bundle_prepare prepares a bundle's profiles for the loaded issuers; takes the bundle, also on
+ * failure. A profile of an unknown issuer is CH_INVALID "profile.issuer". */
+enum chancery_err ca_bundle_prepare(struct ca *ca, struct policy_bundle *take_bundle,
+                                    struct ca_bundle **out, struct diag *diag) MUST_CHECK;
+void ca_bundle_free(struct ca_bundle *b);
+const struct ca_profile *ca_profile_find(const struct ca_bundle *b, struct slice name);
 
 /* ca_keys_check asks the signer whether it holds every issuer's key (readiness). CH_UNAVAILABLE
  * while it cannot be asked or a key is missing. */

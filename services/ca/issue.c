@@ -2,6 +2,7 @@
 #include "issue.h"
 
 #include <stdlib.h>
+#include <time.h>
 
 #include "lease.h"
 #include "log/log.h"
@@ -11,6 +12,8 @@
     4096               /* reservations waiting for settlement: the log or the database is away     \
                         */
 #define WAIT_MIN_MS 50 /* less is left: the step would not be worth beginning */
+#define FOLLOW_MAX 10  /* times a batch is built anew because the bundle in force changed */
+#define FOLLOW_MS 100  /* between two of them, but the first */
 #define ITEM_ARENA ((size_t)4 << 20)
 
 void ca_item_end(struct ca_item *i, enum ca_outcome outcome, enum chancery_err err,
@@ -85,8 +88,10 @@ enum chancery_err ca_batch_open(struct ca *ca, const Chancery__Ca__V1__IssueBatc
     TRY(permit_statement_check(b.statement_bytes, b.statement_signature, keys->keys, keys->n, now_s,
                                &b.statement, diag));
     crypto_sha256(b.statement_bytes, b.statement_sha256);
+    TRY(ca_bundles_take(ca->bundles, now_s, &b.bundle, diag));
     b.items = calloc(b.n, sizeof *b.items);
     if (b.items == NULL) {
+        ca_bundles_drop(ca->bundles, b.bundle);
         return CH_NOMEM;
     }
     for (size_t i = 0; i < b.n; i++) {
@@ -105,6 +110,10 @@ void ca_batch_clear(struct ca_batch *b)
     }
     free(b->items);
     b->items = NULL;
+    if (b->bundle != NULL) {
+        ca_bundles_drop(b->ca->bundles, b->bundle);
+        b->bundle = NULL;
+    }
 }
 
 static size_t open_items(const struct ca_batch *b)
@@ -116,13 +125,68 @@ static size_t open_items(const struct ca_batch *b)
     return n;
 }
 
+/* Forgets what was built: requests and serial numbers begin anew. Nothing is durable yet. */
+static void begin_again(struct ca_batch *b)
+{
+    for (size_t i = 0; i < b->n; i++) {
+        struct ca_item *it = &b->items[i];
+        struct ca_item fresh = {.in = it->in, .arena = it->arena};
+        crypto_public_free(it->key);
+        arena_reset(&fresh.arena);
+        *it = fresh;
+    }
+}
+
+/* The batch goes to the bundle that is in force by now. */
+static enum chancery_err follow(struct ca_batch *b, unsigned round, struct diag *diag)
+{
+    const struct policy_life_item *next = NULL;
+    if (round > 0) {
+        /* Clocks or replicas of policy do not agree yet: a moment helps. */
+        (void)nanosleep(&(struct timespec){0, FOLLOW_MS * 1000000L}, NULL);
+    }
+    enum chancery_err err = ca_bundles_refresh(b->ca->bundles, diag);
+    if (err != CH_OK) {
+        log_diag(LOG_LEVEL_WARN, "ca.bundles", err, diag);
+    }
+    b->now_s = os_now_s();
+    TRY(ca_bundles_take(b->ca->bundles, b->now_s, &next, diag));
+    ca_bundles_drop(b->ca->bundles, b->bundle);
+    b->bundle = next;
+    begin_again(b);
+    return CH_OK;
+}
+
+static bool superseded(enum chancery_err err, const struct diag *diag)
+{
+    return err == CH_PRECONDITION && strcmp(diag->rule, "bundle.superseded") == 0;
+}
+
+/* Steps 3 and 4, under the bundle in force. */
+static enum chancery_err build_and_permit(struct ca_batch *b, struct diag *diag)
+{
+    for (unsigned round = 0;; round++) {
+        ca_batch_build(b);
+        OS_FAILPOINT("ca.built");
+        if (open_items(b) == 0) {
+            return CH_OK;
+        }
+        enum chancery_err err = ca_batch_permit(b, diag);
+        if (!superseded(err, diag)) {
+            return err;
+        }
+        if (round == FOLLOW_MAX) {
+            return diag_set(diag, CH_UNAVAILABLE, "bundle", "bundle.superseded",
+                            "policy and ca do not agree on the bundle in force; nothing was done; "
+                            "try later");
+        }
+        TRY(follow(b, round, diag));
+    }
+}
+
 enum chancery_err ca_batch_run(struct ca_batch *b, struct diag *diag)
 {
-    ca_batch_build(b);
-    OS_FAILPOINT("ca.built");
-    if (open_items(b) > 0) {
-        TRY(ca_batch_permit(b, diag));
-    }
+    TRY(build_and_permit(b, diag));
     OS_FAILPOINT("ca.permitted");
     if (open_items(b) > 0) {
         TRY(ca_batch_reserve(b, diag));

@@ -6,7 +6,7 @@
 #ifndef CHANCERY_CA_ISSUE_H
 #define CHANCERY_CA_ISSUE_H
 
-#include "ca.h"
+#include "bundles.h"
 #include "chancery/ca/v1/ca.pb-c.h"
 #include "chancery/policy/v1/policy.pb-c.h"
 #include "store.h"
@@ -40,6 +40,7 @@ struct ca_item {
 
 struct ca_batch {
     struct ca *ca;
+    const struct policy_life_item *bundle; /* that it is built under: a struct ca_bundle */
     struct slice statement_bytes, statement_signature;
     uint8_t statement_sha256[32], permit_sha256[32];
     struct permit_statement statement;

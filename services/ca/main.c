@@ -1,7 +1,7 @@
 /* chancery-ca: wiring. */
 #include <stdlib.h>
 
-#include "ca.h"
+#include "bundles.h"
 #include "conf/conf.h"
 #include "daemon/daemon_db.h"
 #include "lease.h"
@@ -12,6 +12,7 @@
 
 #define LEASE_DEFAULT_S 9
 #define SETTLE_INTERVAL_MS 1000
+#define BUNDLE_POLL_DEFAULT_S 1 /* below the lead of a promotion */
 
 static void keep(void *ctx)
 {
@@ -97,15 +98,15 @@ static enum chancery_err open_lease(struct ca *ca, int64_t lease_s)
 static enum chancery_err build(struct ca *ca, struct diag *diag)
 {
     const char *issuers = NULL, *bundle = NULL;
-    int64_t workers = 0, lease_s = LEASE_DEFAULT_S;
+    int64_t workers = 0, lease_s = LEASE_DEFAULT_S, poll_s = BUNDLE_POLL_DEFAULT_S;
     const struct conf_node *conf = daemon_conf(ca->d);
     const struct daemon_trust *trust = daemon_trust(ca->d);
     TRY(conf_string(conf, "issuers", CONF_REQUIRED, &issuers, diag));
     TRY(conf_string(conf, "bundle", CONF_REQUIRED, &bundle, diag));
     TRY(conf_int(conf, "workers", CONF_OPTIONAL, 0, 64, &workers, diag));
     TRY(conf_duration_s(conf, "lease", CONF_OPTIONAL, 3, 300, &lease_s, diag));
+    TRY(conf_duration_s(conf, "bundle_poll", CONF_OPTIONAL, 1, 3600, &poll_s, diag));
     TRY(ca_issuers_load(ca, issuers, trust, diag));
-    TRY(ca_profiles_load(ca, bundle, trust->bundle_sha256, diag));
     TRY(daemon_db_open(ca->d, &ca->db, diag));
     ca->policy = daemon_peer(ca->d, "policy");
     ca->signer = daemon_peer(ca->d, "signer");
@@ -113,6 +114,7 @@ static enum chancery_err build(struct ca *ca, struct diag *diag)
         return diag_set(diag, CH_INVALID, "peers", "config.peers",
                         "peers must name policy and signer");
     }
+    TRY(ca_bundles_open(ca, bundle, (unsigned)poll_s * 1000, diag));
     TRY(ca_pool_new((unsigned)workers, &ca->pool));
     TRY(open_lease(ca, lease_s));
     return ca_rpc_add(ca);
@@ -122,7 +124,7 @@ static void clear(struct ca *ca)
 {
     ca_pool_free(ca->pool);
     ca_lease_free(ca->lease);
-    policy_bundle_free(ca->bundle);
+    ca_bundles_free(ca->bundles);
     ca_issuers_free(ca);
     arena_clear(&ca->arena);
 }

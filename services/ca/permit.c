@@ -17,6 +17,7 @@ static enum chancery_err fill_request(struct ca_batch *b, struct ca_item **asked
         return CH_NOMEM;
     }
     m->n_items = n;
+    m->bundle_sha256 = (ProtobufCBinaryData){32, (uint8_t *)(uintptr_t)b->bundle->sha256};
     m->statement =
         (ProtobufCBinaryData){b->statement_bytes.len, (uint8_t *)(uintptr_t)b->statement_bytes.ptr};
     m->statement_signature = (ProtobufCBinaryData){
@@ -101,7 +102,7 @@ enum chancery_err ca_batch_permit(struct ca_batch *b, struct diag *diag)
     b->permit_bytes = rpc_slice(r->permit);
     b->permit_signature = rpc_slice(r->permit_signature);
     if (r->n_items != n || permit_read(b->permit_bytes, &b->permit, NULL) != CH_OK ||
-        b->permit.n != n) {
+        b->permit.n != n || memcmp(b->permit.bundle_sha256, b->bundle->sha256, 32) != 0) {
         return contradiction(diag);
     }
     crypto_sha256(b->permit_bytes, b->permit_sha256);

@@ -58,7 +58,7 @@ static void new_serial(uint8_t out[CA_SERIAL])
 static enum chancery_err build_item(const struct ca_batch *b, struct ca_item *i)
 {
     TRY(check_stated(b, i));
-    const struct ca_profile *profile = ca_profile_find(b->ca, i->request.profile);
+    const struct ca_profile *profile = ca_profile_find(b->bundle->payload, i->request.profile);
     if (profile == NULL) {
         return diag_set(&i->diag, CH_NOT_FOUND, "request.profile", "profile.unknown",
                         "there is no such profile");

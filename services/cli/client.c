@@ -98,6 +98,8 @@ enum chancery_err client_channel(struct cli *cli, const char *process, struct rp
         "chancery.audit.v1.AuditService/ListEntries",
         "chancery.policy.v1.PolicyService/Evaluate",
         "chancery.policy.v1.PolicyService/GetBundle",
+        "chancery.policy.v1.PolicyService/ListBundles",
+        "chancery.policy.v1.PolicyService/SubmitBundle",
         "chancery.revocation.v1.RevocationService/ListCrls",
         NULL,
     };

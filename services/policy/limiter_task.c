@@ -144,11 +144,23 @@ static void tell(const char *event, enum chancery_err err, enum chancery_err *la
     *last = err;
 }
 
+/* Whether the bundle in force limits anything. */
+static bool limited(const struct policy_service *s)
+{
+    const struct policy_life_item *bundle = NULL;
+    if (policy_bundles_take(s->bundles, slice_of(NULL, 0), os_now_s(), &bundle, NULL) != CH_OK) {
+        return false; /* nothing is permitted either */
+    }
+    bool used = policy_limits_used(bundle->payload);
+    policy_bundles_drop(s->bundles, bundle);
+    return used;
+}
+
 static void follow_task(void *ctx)
 {
     struct policy_service *s = ctx;
     struct diag diag = {.field = ""};
-    if (policy_limits_used(s->bundle)) {
+    if (limited(s)) {
         tell("policy.limits_follow", follow(s, &diag), &s->follow_last, &diag);
     }
 }
@@ -157,7 +169,7 @@ static void sweep_task(void *ctx)
 {
     struct policy_service *s = ctx;
     struct diag diag = {.field = ""};
-    if (policy_limits_used(s->bundle) && daemon_clock_ok(s->daemon)) {
+    if (limited(s) && daemon_clock_ok(s->daemon)) {
         enum chancery_err err = policy_limiter_sweep(s->limiter, os_now_s(), &diag);
         tell("policy.limits_sweep", err, &s->sweep_last, &diag);
     }

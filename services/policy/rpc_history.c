@@ -191,10 +191,13 @@ static Chancery__Policy__V1__HistoryIssuer *issuer_message(const struct policy_i
 static enum chancery_err send_head(const struct policy_service *s, struct rpc_call *call)
 {
     struct arena *arena = rpc_arena(call);
+    const struct policy_life_item *bundle = NULL;
     Chancery__Policy__V1__HistoryHead head = CHANCERY__POLICY__V1__HISTORY_HEAD__INIT;
     Chancery__Policy__V1__ReadHistoryResponse m = CHANCERY__POLICY__V1__READ_HISTORY_RESPONSE__INIT;
     head.trust_domain = arena_str(arena, slice_str(daemon_trust_domain(s->daemon)));
-    head.bundle_sha256 = rpc_bytes(arena, slice_of(policy_bundle_hash(s->bundle), 32));
+    TRY(policy_bundles_take(s->bundles, slice_of(NULL, 0), os_now_s(), &bundle, rpc_diag(call)));
+    head.bundle_sha256 = rpc_bytes(arena, slice_of(bundle->sha256, 32));
+    policy_bundles_drop(s->bundles, bundle);
     head.issuers = arena_alloc(arena, s->issuers.n * sizeof *head.issuers);
     head.own_keys = arena_alloc(arena, s->issuers.n_own_keys * sizeof *head.own_keys);
     if (head.trust_domain == NULL || head.issuers == NULL || head.own_keys == NULL) {

@@ -77,7 +77,7 @@ static enum chancery_err open_statement(const struct policy_service *s, struct r
 
 /* ---- refusals ---- */
 
-static size_t refusal_fields(const struct policy_service *s, const struct policy_decision *d,
+static size_t refusal_fields(const struct policy_bundle *bundle, const struct policy_decision *d,
                              const char *caller, struct daemon_field f[REFUSAL_FIELDS_MAX])
 {
     size_t n = 0;
@@ -87,7 +87,7 @@ static size_t refusal_fields(const struct policy_service *s, const struct policy
     f[n++] = DAEMON_STR("purpose", crl ? "crl" : "certificate");
     f[n++] = DAEMON_DIGEST("tbs", slice_of(d->item.tbs_sha256, PERMIT_DIGEST));
     f[n++] = DAEMON_DIGEST("results", slice_of(d->item.rules_sha256, PERMIT_DIGEST));
-    f[n++] = DAEMON_DIGEST("bundle", slice_of(policy_bundle_hash(s->bundle), 32));
+    f[n++] = DAEMON_DIGEST("bundle", slice_of(policy_bundle_hash(bundle), 32));
     f[n++] = DAEMON_STR("caller", caller);
     if (d->has_request) {
         f[n++] = DAEMON_DIGEST("request", slice_of(d->item.request_digest, PERMIT_DIGEST));
@@ -108,7 +108,8 @@ static bool is_pending(const struct policy_decision *d)
 }
 
 /* Every refusal is durable in the log before the answer leaves. */
-static enum chancery_err log_refusals(const struct policy_service *s, struct rpc_call *call,
+static enum chancery_err log_refusals(const struct policy_service *s,
+                                      const struct policy_bundle *bundle, struct rpc_call *call,
                                       const struct policy_decision *items, size_t n)
 {
     struct daemon_entry entries[PERMIT_BATCH_MAX];
@@ -124,7 +125,7 @@ static enum chancery_err log_refusals(const struct policy_service *s, struct rpc
             entries[k] = (struct daemon_entry){
                 .action = is_pending(&items[i]) ? "pending" : "refusal",
                 .fields = fields[k],
-                .n_fields = refusal_fields(s, &items[i], rpc_caller(call), fields[k])};
+                .n_fields = refusal_fields(bundle, &items[i], rpc_caller(call), fields[k])};
         }
     }
     if (refused == 0) {
@@ -167,13 +168,14 @@ static enum chancery_err answer_item(const struct policy_decision *d, struct are
 }
 
 static enum chancery_err sign_permit(const struct policy_service *s,
+                                     const struct policy_bundle *bundle,
                                      const struct policy_decision *items, size_t n, int64_t now_s,
                                      struct rpc_call *call, permit_response_message *out)
 {
     struct buf permit CLEANUP(buf_clear), signature CLEANUP(buf_clear);
     buf_init(&permit, PERMIT_MAX);
     buf_init(&signature, 1024);
-    TRY(policy_decide_permit(s->bundle, items, n, now_s, &permit));
+    TRY(policy_decide_permit(bundle, items, n, now_s, &permit));
     enum chancery_err err =
         hsm_sign(s->permit_key, s->alg, buf_slice(&permit), SIGN_MS, &signature, rpc_diag(call));
     if (err != CH_OK) {
@@ -187,13 +189,42 @@ static enum chancery_err sign_permit(const struct policy_service *s,
     return out->permit.data == NULL || out->permit_signature.data == NULL ? CH_NOMEM : CH_OK;
 }
 
+/* Everything under one bundle. */
+static enum chancery_err judge(const struct policy_service *s, const struct policy_bundle *bundle,
+                               struct rpc_call *call, const permit_request_message *in,
+                               const struct permit_statement *statement, int64_t now_s,
+                               permit_response_message *out)
+{
+    struct arena *arena = rpc_arena(call);
+    struct policy_decider decider = s->decider;
+    struct policy_decision *items = arena_alloc(arena, in->n_items * sizeof *items);
+    out->items = arena_alloc(arena, in->n_items * sizeof *out->items);
+    if (items == NULL || out->items == NULL) {
+        return CH_NOMEM;
+    }
+    decider.bundle = bundle;
+    for (size_t i = 0; i < in->n_items; i++) {
+        TRY(policy_decide(&decider, in->items[i], statement, now_s, arena, &items[i]));
+    }
+    TRY(policy_limits_decide(s, &decider, items, in->n_items, now_s, arena));
+    TRY(log_refusals(s, bundle, call, items, in->n_items));
+    OS_FAILPOINT("policy.judged");
+    TRY(sign_permit(s, bundle, items, in->n_items, now_s, call, out));
+    OS_FAILPOINT("policy.signed");
+    policy_history_keep(s, in, items, policy_bundle_hash(bundle), now_s);
+    for (size_t i = 0; i < in->n_items; i++) {
+        TRY(answer_item(&items[i], arena, &out->items[i]));
+    }
+    out->n_items = in->n_items;
+    return CH_OK;
+}
+
 enum chancery_err policy_rpc_permit(struct rpc_call *call, const ProtobufCMessage *in_message,
                                     ProtobufCMessage *out_message, void *ctx)
 {
     const struct policy_service *s = ctx;
     const permit_request_message *in = (const permit_request_message *)in_message;
-    permit_response_message *out = (permit_response_message *)out_message;
-    struct arena *arena = rpc_arena(call);
+    const struct policy_life_item *bundle = NULL;
     struct permit_statement statement;
     int64_t now_s = os_now_s();
     bool stated = has_certificates(in);
@@ -201,24 +232,10 @@ enum chancery_err policy_rpc_permit(struct rpc_call *call, const ProtobufCMessag
     if (stated) {
         TRY(open_statement(s, call, in, now_s, &statement));
     }
-    struct policy_decision *items = arena_alloc(arena, in->n_items * sizeof *items);
-    out->items = arena_alloc(arena, in->n_items * sizeof *out->items);
-    if (items == NULL || out->items == NULL) {
-        return CH_NOMEM;
-    }
-    for (size_t i = 0; i < in->n_items; i++) {
-        TRY(policy_decide(&s->decider, in->items[i], stated ? &statement : NULL, now_s, arena,
-                          &items[i]));
-    }
-    TRY(policy_limits_decide(s, &s->decider, items, in->n_items, now_s, arena));
-    TRY(log_refusals(s, call, items, in->n_items));
-    OS_FAILPOINT("policy.judged");
-    TRY(sign_permit(s, items, in->n_items, now_s, call, out));
-    OS_FAILPOINT("policy.signed");
-    policy_history_keep(s, in, items, policy_bundle_hash(s->bundle), now_s);
-    for (size_t i = 0; i < in->n_items; i++) {
-        TRY(answer_item(&items[i], arena, &out->items[i]));
-    }
-    out->n_items = in->n_items;
-    return CH_OK;
+    TRY(policy_bundles_take(s->bundles, rpc_slice(in->bundle_sha256), now_s, &bundle,
+                            rpc_diag(call)));
+    enum chancery_err err = judge(s, bundle->payload, call, in, stated ? &statement : NULL, now_s,
+                                  (permit_response_message *)out_message);
+    policy_bundles_drop(s->bundles, bundle);
+    return err;
 }

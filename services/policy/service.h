@@ -2,6 +2,7 @@
 #ifndef CHANCERY_POLICY_SERVICE_SERVICE_H
 #define CHANCERY_POLICY_SERVICE_SERVICE_H
 
+#include "bundles.h"
 #include "decide.h"
 #include "history.h"
 #include "hsm/hsm.h"
@@ -10,9 +11,9 @@
 struct policy_service {
     struct daemon *daemon;
     struct db_pool *db; /* schema policy; the daemon's */
-    struct policy_bundle *bundle;
+    struct policy_bundles *bundles;
     struct policy_issuers issuers;
-    struct policy_decider decider;
+    struct policy_decider decider; /* its bundle is that of the call */
     struct hsm_key *permit_key;
     enum crypto_alg alg; /* of permit signatures: the default of the key's type */
     struct policy_limiter *limiter;
@@ -51,7 +52,29 @@ enum chancery_err policy_limits_decide(const struct policy_service *s,
 void policy_limits_explain(const struct policy_service *s, const struct policy_decider *d,
                            struct policy_open *o);
 
+/* policy_bundle_check compiles a bundle for this installation: its profiles' issuers are known.
+ * CH_INVALID "profile.issuer", or what the compiler says. */
+enum chancery_err policy_bundle_check(const struct policy_service *s,
+                                      const struct policy_file *files, size_t n,
+                                      struct policy_bundle **out, struct diag *diag) MUST_CHECK;
+/* policy_bundle_tell logs `err` of a step, if it is a refusal, with the call's diagnostics. */
+void policy_bundle_tell(const struct policy_service *s, struct rpc_call *call, const char *step,
+                        struct slice sha256, enum chancery_err err);
+
+/* policy_bundle_try runs a bundle's own tests (one run at a time); policy_bundle_tried records it.
+ */
+struct trial_table_report;
+enum chancery_err policy_bundle_try(const struct policy_service *s, const struct policy_file *files,
+                                    size_t n, struct trial_table_report *out,
+                                    struct diag *diag) MUST_CHECK;
+enum chancery_err policy_bundle_tried(const struct policy_service *s, const uint8_t sha256[32],
+                                      const struct trial_table_report *r,
+                                      struct diag *diag) MUST_CHECK;
+
 /* RPC handlers; ctx is struct policy_service. */
-rpc_handler policy_rpc_permit, policy_rpc_evaluate, policy_rpc_get_bundle, policy_rpc_read_history;
+rpc_handler policy_rpc_permit, policy_rpc_evaluate, policy_rpc_read_history, policy_rpc_get_bundle,
+    policy_rpc_list_bundles, policy_rpc_submit_bundle, policy_rpc_approve_bundle,
+    policy_rpc_test_bundle, policy_rpc_promote_bundle, policy_rpc_rollback_bundle,
+    policy_rpc_get_chain;
 
 #endif

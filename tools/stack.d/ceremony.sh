@@ -1,9 +1,38 @@
 # The rehearsal ceremony: plan, run, and what processes need of its results.
 
+# The ceremony pins the bundle's hash: the copy is made once. The folder may be a mounted volume.
 bundle_copy() {
     [ -d "$BUNDLE" ] || die "no policy bundle in $BUNDLE"
-    # The ceremony pins the bundle's hash: the copy is made once.
-    [ -e "$DIR/bundle" ] || { cp -r "$BUNDLE" "$DIR/bundle.new" && chmod -R u=rwX,go=rX "$DIR/bundle.new" && mv "$DIR/bundle.new" "$DIR/bundle"; }
+    [ ! -e "$DIR/bundle/bundle.yaml" ] || return 0
+    [ ! -e "$DIR/trust/trust.json" ] || die "$DIR/bundle is gone; trust.json pins its hash"
+    mkdir -p "$DIR/bundle"
+    cp -r "$BUNDLE/." "$DIR/bundle"
+    officers_make
+    chmod -R u=rwX,go=rX "$DIR/bundle"
+}
+
+# A bundle that names no officers would stay the only one. Rehearsal officers: three keys in files of this machine, which
+# is no separation of duties. A real installation lists its own people and the keys that they alone hold.
+officers_make() {
+    local i folder=$DIR/officers
+    [ ! -e "$DIR/bundle/officers.yaml" ] || return 0
+    own "$(id -un)" 700 "$folder"
+    for i in 1 2 3; do
+        [ -e "$folder/officer-$i.pem" ] ||
+            (umask 077 && openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$folder/officer-$i.pem" 2>/dev/null) ||
+            die "the key of officer-$i could not be made"
+    done
+    {
+        echo "# Rehearsal officers, made by tools/stack. Two of them promote a bundle; the author does not count."
+        echo "officers:"
+        for i in 1 2 3; do
+            echo "  - id: officer-$i"
+            echo "    identity: /user/officer-$i"
+            echo "    key: $(openssl pkey -in "$folder/officer-$i.pem" -pubout -outform DER | base64 -w0)"
+            echo "    roles: [policy-officer]"
+        done
+        echo "promotion: {role: policy-officer, quorum: 2}"
+    } | put "$(id -un)" 644 "$DIR/bundle/officers.yaml"
 }
 
 plan_token() {

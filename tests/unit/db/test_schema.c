@@ -233,7 +233,7 @@ static enum chancery_err promote(int64_t sequence, int64_t promoted_at_s)
     const struct db_param p[] = {DB_P_INT8(sequence), DB_P_INT8(promoted_at_s)};
     return db_exec(conns[POLICY],
                    "INSERT INTO policy.promotion VALUES (sha256('a'), $1, sha256('b'),"
-                   " sha256('a'), 1, $2, $2, 'x')",
+                   " sha256('a'), 1, $2, $2, 'x', '{}', '{}')",
                    p, 2, NULL, NULL);
 }
 

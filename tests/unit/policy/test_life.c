@@ -228,6 +228,53 @@ static void rollback_to_the_first_bundle(void **state)
     assert_int_equal(taken(-1, CHAIN_T0 + 50), 0);
 }
 
+static void history_that_was_acted_on_cannot_be_undone(void **state)
+{
+    (void)state;
+    struct diag d = {.rule = ""};
+    struct buf mark CLEANUP(buf_clear);
+    buf_init(&mark, POLICY_LIFE_MARK_MAX);
+    add(0, 1, 1, CHAIN_T0, CHAIN_T0 + 2);
+    add(1, 2, 2, CHAIN_T0 + 10, CHAIN_T0 + 12);
+    assert_int_equal(update(CHAIN_T0 + 50, NULL), CH_OK);
+    assert_int_equal(policy_life_mark(life, &mark), CH_OK);
+    /* A restart that finds the last promotion gone, then another one in its place. */
+    policy_life_free(life);
+    open_life();
+    assert_int_equal(policy_life_expect(life, buf_slice(&mark), NULL), CH_OK);
+    assert_true(policy_life_behind(life, CHAIN_T0 + 50));
+    fx.n_links = 1;
+    assert_int_equal(update(CHAIN_T0 + 50, &d), CH_INTEGRITY);
+    assert_string_equal(d.rule, "bundle.history");
+    assert_true(policy_life_behind(life, CHAIN_T0 + 50));
+    add(1, 3, 2, CHAIN_T0 + 10, CHAIN_T0 + 12);
+    assert_int_equal(update(CHAIN_T0 + 50, &d), CH_INTEGRITY);
+    assert_string_equal(d.rule, "bundle.history");
+    fx.n_links = 1;
+    add(1, 2, 2, CHAIN_T0 + 10, CHAIN_T0 + 12);
+    assert_int_equal(update(CHAIN_T0 + 50, &d), CH_OK);
+    assert_false(policy_life_behind(life, CHAIN_T0 + 50));
+}
+
+static void marks_are_read_strictly(void **state)
+{
+    (void)state;
+    struct buf mark CLEANUP(buf_clear);
+    buf_init(&mark, POLICY_LIFE_MARK_MAX);
+    assert_int_equal(policy_life_mark(life, &mark), CH_OK);
+    assert_int_equal(policy_life_expect(life, slice_of(NULL, 0), NULL), CH_OK);
+    for (size_t cut = 1; cut < mark.len; cut++) {
+        assert_int_equal(policy_life_expect(life, slice_of(mark.ptr, cut), NULL), CH_MALFORMED);
+    }
+    assert_int_equal(buf_add_u8(&mark, 'x'), CH_OK);
+    assert_int_equal(policy_life_expect(life, buf_slice(&mark), NULL), CH_MALFORMED);
+    /* Of another installation: nothing to expect. */
+    buf_reset(&mark);
+    assert_int_equal(buf_printf(&mark, "%064d 9 %064d\n", 1, 2), CH_OK);
+    assert_int_equal(policy_life_expect(life, buf_slice(&mark), NULL), CH_OK);
+    assert_int_equal(update(CHAIN_T0, NULL), CH_OK);
+}
+
 /* Takers of all kinds while bundles are exchanged as fast as possible. */
 static atomic_bool stop;
 static atomic_long takes;
@@ -290,6 +337,8 @@ int main(void)
         TEST(what_came_before_a_bad_promotion_stands),
         TEST(bundle_that_cannot_be_prepared_leaves_it_behind),
         TEST(rollback_to_the_first_bundle),
+        TEST(history_that_was_acted_on_cannot_be_undone),
+        TEST(marks_are_read_strictly),
         TEST(takers_never_miss_a_bundle),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
