@@ -2,12 +2,11 @@
 
 peer() { echo "  $1: 127.0.0.1:$(port "$1")"; }
 
-# All instances of ca: clients of ca use them in turn.
-peer_ca() {
-    local i list
-    list=127.0.0.1:$(port ca 1)
-    for i in $(seq 2 "$CA_INSTANCES"); do list=$list,127.0.0.1:$(port ca "$i"); done
-    echo "  ca: $list"
+# peer_all PROCESS: all its instances; clients use them in turn.
+peer_all() {
+    local i list=
+    for i in $(instances "$1"); do list=$list,127.0.0.1:$(port "$1" "$i"); done
+    echo "  $1: ${list#,}"
 }
 
 state_of() {
@@ -65,7 +64,7 @@ conf_of() {
         echo "history_readers: [/user/operator]"
         ;;
     ca)
-        printf 'peers:\n%s\n%s\n%s\n' "$(peer audit)" "$(peer policy)" "$(peer signer)"
+        printf 'peers:\n%s\n%s\n%s\n' "$(peer audit)" "$(peer_all policy)" "$(peer signer)"
         conf_database ca 8
         echo "issuers: $DIR/ceremony/out/issuers.yaml"
         echo "bundle: $DIR/bundle"
@@ -77,13 +76,13 @@ conf_of() {
         echo "second_dir: $DIR/audit/second"
         ;;
     registration)
-        printf 'peers:\n%s\n%s\n%s\n' "$(peer audit)" "$(peer_ca)" "$(peer revocation)"
+        printf 'peers:\n%s\n%s\n%s\n' "$(peer audit)" "$(peer_all ca)" "$(peer revocation)"
         conf_database registration 8
         conf_hsm registration statement
         echo "revokers: [/user/operator]"
         ;;
     revocation)
-        printf 'peers:\n%s\n%s\n' "$(peer audit)" "$(peer_ca)"
+        printf 'peers:\n%s\n%s\n' "$(peer audit)" "$(peer_all ca)"
         conf_database revocation 8
         conf_hsm ocsp ""
         echo "http: {listen: \"127.0.0.1:$(port http)\"}"

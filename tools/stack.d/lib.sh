@@ -4,6 +4,7 @@ BIN=${CHANCERY_BIN:-$STACK_SOURCE/build/release/bin}
 PORT_BASE=7400
 MODULE=
 CA_INSTANCES=1
+POLICY_INSTANCES=1
 FAILPOINTS=no
 ISOLATION=on
 BUNDLE=$STACK_SOURCE/policy/bundles/default
@@ -123,7 +124,7 @@ make_dirs() {
 
 save_settings() {
     local name
-    for name in BIN PORT_BASE MODULE CA_INSTANCES FAILPOINTS ISOLATION BUNDLE; do
+    for name in BIN PORT_BASE MODULE CA_INSTANCES POLICY_INSTANCES FAILPOINTS ISOLATION BUNDLE; do
         printf '%s=%q\n' "$name" "${!name}"
     done | put "$(id -un)" 644 "$DIR/stack.conf"
 }
@@ -170,7 +171,7 @@ port() {
     case "$1" in
     registration) echo $((PORT_BASE + 1)) ;;
     audit) echo $((PORT_BASE + 2)) ;;
-    policy) echo $((PORT_BASE + 3)) ;;
+    policy) if [ "${2:-1}" -eq 1 ]; then echo $((PORT_BASE + 3)); else echo $((PORT_BASE + 15 + ${2:-1})); fi ;;
     revocation) echo $((PORT_BASE + 4)) ;;
     ca) if [ "${2:-1}" -eq 1 ]; then echo $((PORT_BASE + 5)); else echo $((PORT_BASE + 8 + ${2:-1})); fi ;;
     signer) echo $((PORT_BASE + 6)) ;;

@@ -1,6 +1,12 @@
 # Supervision by runit: a service folder per process, runsvdir over them, svlogd for their logs.
 
-instances() { if [ "$1" = ca ]; then seq "$CA_INSTANCES"; else echo 1; fi; }
+instances() {
+    case "$1" in
+    ca) seq "$CA_INSTANCES" ;;
+    policy) seq "$POLICY_INSTANCES" ;;
+    *) echo 1 ;;
+    esac
+}
 service_name() { if [ "$2" -eq 1 ]; then echo "$1"; else echo "$1-$2"; fi; }
 
 # write_service NAME USER: standard input becomes its run script.
