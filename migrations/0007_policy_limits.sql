@@ -5,6 +5,9 @@
 -- interval, and it is never more than burst * interval ahead of now. Tokens that an instance has leased count as
 -- taken until their lease ends, so that bucket and leases together never hold more than burst.
 --
+-- Functions that look up what a batch names do so by index, whatever statistics say: plans are kept by a session,
+-- and one that was made while a table was empty would read all of it for ever.
+--
 -- Order of locks, in every function: advisory locks (requests, names, keys), scopes by key, requests, attempts.
 
 CREATE TABLE policy.limit_scope (
@@ -41,7 +44,7 @@ CREATE TABLE policy.permitted (
     requester      text NOT NULL,
     scopes         text[] NOT NULL
 );
-CREATE INDEX permitted_names ON policy.permitted (names_sha256) WHERE state = 1;
+CREATE INDEX permitted_names ON policy.permitted (names_sha256, not_after_s) WHERE state = 1;
 CREATE INDEX permitted_key ON policy.permitted (spki_sha256) WHERE state < 3;
 CREATE INDEX permitted_end ON policy.permitted (not_after_s) WHERE state = 1;
 CREATE INDEX permitted_old ON policy.permitted (permitted_at_s) WHERE state = 3;
@@ -81,8 +84,8 @@ $$;
 -- Judges and takes, for one batch, in one transaction. Arrays of scopes (s_) are sorted by key; p_item and
 -- p_scope pair items with scopes, by item. s_interval 0: no rate; s_active 0: any number; s_have: tokens that the
 -- holder has; s_block: how many it likes to lease, 0: none beyond this batch. i_window: -1 duplicates are allowed;
--- i_reuse: 0 refuse, 1 same requester, 2 allow; i_record: 0 nothing, 1 charge only, 2 counts. With p_dry nothing
--- is changed or locked.
+-- i_reuse: 0 refuse, 1 same requester, 2 allow; i_record: 0 nothing, 1 charge only, 2 counts; i_like_*: the first
+-- item of the batch with the same names, key, requester. With p_dry nothing is changed or locked.
 -- Rows: 1 item, taken, end of the last duplicate, key used by: 1 the same + 2 another requester, open attempts;
 -- 2 pair, item, scope, granted, active; 3 scope, tokens left to the holder, nanoseconds until the next token.
 CREATE FUNCTION policy.limits_admit(
@@ -90,9 +93,11 @@ CREATE FUNCTION policy.limits_admit(
     p_locks integer[], s_key text[], s_interval bigint[], s_burst bigint[], s_active bigint[], s_have bigint[],
     s_block bigint[], i_request bytea[], i_tenant text[], i_profile text[], i_requester text[], i_spki bytea[],
     i_names bytea[], i_not_after bigint[], i_tbs bytea[], i_issuer text[], i_serial bytea[], i_window bigint[],
-    i_reuse integer[], i_record integer[], p_item integer[], p_scope integer[])
+    i_reuse integer[], i_record integer[], i_like_names integer[], i_like_key integer[], i_like_who integer[],
+    p_item integer[], p_scope integer[])
     RETURNS TABLE (kind integer, x bigint, a bigint, b bigint, c bigint, d bigint)
-    LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+    LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off SET enable_hashjoin = off
+    SET enable_mergejoin = off AS $$
 DECLARE
     n_scopes integer := cardinality(s_key);
     n_items integer := cardinality(i_request);
@@ -112,6 +117,8 @@ DECLARE
     taken boolean[] := array_fill(false, ARRAY[n_items]);
     granted boolean[] := array_fill(false, ARRAY[n_pairs]);
     seen bigint[] := array_fill(0::bigint, ARRAY[n_pairs]);
+    batch_end bigint[] := array_fill(0::bigint, ARRAY[n_items]); -- of certificates taken in this batch, by names
+    batch_who integer[] := array_fill(0, ARRAY[n_items]); -- who took a key in this batch; -1: several
     s integer;
     p integer := 1;
     q integer;
@@ -184,20 +191,23 @@ BEGIN
             p := p + 1;
         END LOOP;
         IF i_window[i] >= 0 OR i_reuse[i] < 2 THEN -- and what this batch has taken before
-            FOR l IN 1..i - 1 LOOP
-                IF taken[l] AND i_record[l] = 2 THEN
-                    IF i_window[i] >= 0 AND i_names[l] = i_names[i] THEN
-                        duplicate[i] := greatest(duplicate[i], i_not_after[l]);
-                    END IF;
-                    IF i_reuse[i] < 2 AND i_spki[l] = i_spki[i] THEN
-                        used[i] := used[i] | CASE WHEN i_requester[l] = i_requester[i] THEN 1 ELSE 2 END;
-                    END IF;
-                END IF;
-            END LOOP;
+            IF i_window[i] >= 0 THEN
+                duplicate[i] := greatest(duplicate[i], batch_end[i_like_names[i]]);
+            END IF;
+            IF i_reuse[i] < 2 THEN
+                l := batch_who[i_like_key[i]];
+                used[i] := used[i] | CASE WHEN l = 0 THEN 0 WHEN l = -1 THEN 3 WHEN l = i_like_who[i] THEN 1 ELSE 2 END;
+            END IF;
             ok := ok AND (i_window[i] < 0 OR duplicate[i] <= p_now_s + i_window[i])
                 AND (i_reuse[i] > 1 OR used[i] = 0 OR (i_reuse[i] = 1 AND used[i] = 1));
         END IF;
         taken[i] := ok;
+        IF ok AND i_record[i] = 2 THEN
+            s := i_like_names[i];
+            batch_end[s] := greatest(batch_end[s], i_not_after[i]);
+            s := i_like_key[i];
+            batch_who[s] := CASE WHEN batch_who[s] IN (0, i_like_who[i]) THEN i_like_who[i] ELSE -1 END;
+        END IF;
         WHILE ok AND q < p LOOP
             s := p_scope[q];
             IF s_interval[s] > 0 AND known[i] = 0 THEN
@@ -269,7 +279,8 @@ $$;
 
 -- Ends requests that no longer count: p_expired, or those without an open attempt.
 CREATE FUNCTION policy.limits_end(p_requests bytea[], p_expired boolean) RETURNS bigint
-    LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+    LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off SET enable_hashjoin = off
+    SET enable_mergejoin = off AS $$
 DECLARE
     n bigint;
 BEGIN
@@ -298,7 +309,8 @@ $$;
 -- False when another instance was faster.
 CREATE FUNCTION policy.limits_follow(p_from bigint, p_to bigint, p_intended bytea[], p_void bytea[],
     r_issuer text[], r_serial bytea[], p_read_s bigint) RETURNS boolean
-    LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+    LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off SET enable_hashjoin = off
+    SET enable_mergejoin = off AS $$
 DECLARE
     ended bytea[];
     more bytea[];
@@ -351,7 +363,8 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON policy.limit_scope, policy.limit_lease, 
 GRANT SELECT, UPDATE ON policy.log_cursor TO chancery_policy;
 GRANT EXECUTE ON FUNCTION policy.now_ns(), policy.limits_admit(boolean, bytea, bigint, bigint, bigint, bigint,
     integer[], text[], bigint[], bigint[], bigint[], bigint[], bigint[], bytea[], text[], text[], text[], bytea[],
-    bytea[], bigint[], bytea[], text[], bytea[], bigint[], integer[], integer[], integer[], integer[]),
+    bytea[], bigint[], bytea[], text[], bytea[], bigint[], integer[], integer[], integer[], integer[], integer[],
+    integer[], integer[]),
     policy.limits_return(bytea, text[], bigint[], bigint[]), policy.limits_end(bytea[], boolean),
     policy.limits_follow(bigint, bigint, bytea[], bytea[], text[], bytea[], bigint),
     policy.limits_sweep(bigint, integer), policy.limits_tidy(integer) TO chancery_policy;

@@ -17,7 +17,8 @@ static enum chancery_err run(struct db_pool *db, const char *sql, const struct d
 
 static const char sql_admit[] =
     "SELECT kind, x, a, b, c, d FROM policy.limits_admit($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, "
-    "$11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28)";
+    "$11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, "
+    "$29, $30, $31)";
 
 enum { ROW_ITEM = 1, ROW_PAIR, ROW_SCOPE };
 
@@ -30,9 +31,20 @@ struct columns {
         requesters[PERMIT_BATCH_MAX], keys_used[PERMIT_BATCH_MAX], names[PERMIT_BATCH_MAX],
         tbs[PERMIT_BATCH_MAX], issuers[PERMIT_BATCH_MAX], serials[PERMIT_BATCH_MAX];
     int64_t ends[PERMIT_BATCH_MAX], windows[PERMIT_BATCH_MAX], reuses[PERMIT_BATCH_MAX],
-        records[PERMIT_BATCH_MAX];
+        records[PERMIT_BATCH_MAX], like_names[PERMIT_BATCH_MAX], like_key[PERMIT_BATCH_MAX],
+        like_who[PERMIT_BATCH_MAX];
     int64_t pair_items[LIMITS_SCOPES_MAX], pair_scopes[LIMITS_SCOPES_MAX], locks[LIMITS_LOCKS_MAX];
 };
+
+/* The place, from 1 on, of the first text that is like the i-th. */
+static int64_t first_like(const struct slice *texts, size_t i)
+{
+    size_t k = 0;
+    while (!slice_eq(texts[k], texts[i])) {
+        k++;
+    }
+    return (int64_t)k + 1;
+}
 
 static void fill_items(const struct limits_batch *b, struct columns *c)
 {
@@ -52,6 +64,9 @@ static void fill_items(const struct limits_batch *b, struct columns *c)
         c->windows[i] = limits->duplicates_refused ? limits->renewal_window_s : -1;
         c->reuses[i] = (int64_t)limits->key_reuse;
         c->records[i] = (int64_t)b->items[i].record;
+        c->like_names[i] = first_like(c->names, i);
+        c->like_key[i] = first_like(c->keys_used, i);
+        c->like_who[i] = first_like(c->requesters, i);
     }
 }
 
@@ -106,6 +121,9 @@ static enum chancery_err exec_admit(struct db_pool *db, const uint8_t holder[16]
         DB_P_INT8_ARRAY(c->windows, b->n_items),
         DB_P_INT4_ARRAY(c->reuses, b->n_items),
         DB_P_INT4_ARRAY(c->records, b->n_items),
+        DB_P_INT4_ARRAY(c->like_names, b->n_items),
+        DB_P_INT4_ARRAY(c->like_key, b->n_items),
+        DB_P_INT4_ARRAY(c->like_who, b->n_items),
         DB_P_INT4_ARRAY(c->pair_items, b->n_pairs),
         DB_P_INT4_ARRAY(c->pair_scopes, b->n_pairs),
     };
