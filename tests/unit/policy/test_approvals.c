@@ -289,6 +289,7 @@ static void quorum_of_distinct_officers_permits(void **state)
     room_init(&r, ONE);
     want_verdict(&r, POLICY_FAIL);
     want(&r, "approval.quorum", POLICY_FAIL);
+    assert_true(policy_approvals_wait(&r.f.v));
     approve(&r, 0, "policy");
     want_verdict(&r, POLICY_FAIL);
     approve(&r, 0, "policy"); /* the same once more */
@@ -298,6 +299,7 @@ static void quorum_of_distinct_officers_permits(void **state)
     want_verdict(&r, POLICY_PASS);
     want(&r, "approval.quorum", POLICY_PASS);
     want(&r, "approval.superseded", POLICY_NA);
+    assert_false(policy_approvals_wait(&r.f.v));
     approve(&r, 3, "policy"); /* one too many is no fault */
     want_verdict(&r, POLICY_PASS);
     room_clear(&r);
@@ -571,6 +573,7 @@ static void rejection_refuses_whatever_else_is_there(void **state)
     assert_int_equal(r.f.v.verdict, POLICY_FAIL);
     want(&r, "approval.rejected", POLICY_FAIL);
     want(&r, "approval.quorum", POLICY_PASS);
+    assert_false(policy_approvals_wait(&r.f.v));
     approve(&r, 2, "policy"); /* takes it back */
     want_verdict(&r, POLICY_PASS);
     want(&r, "approval.rejected", POLICY_PASS);

@@ -155,6 +155,7 @@ static void errors_name_rule_and_place(void **state)
     want_error(&o, "'spiffe://chancery.test/user/b'", "/user/a", b, "officers.duplicate");
     want_error(&o, "'spiffe://chancery.test/user/b'", "'spiffe://x.test/user/a'", b,
                "officers.duplicate");
+    want_error(&o, "/user/a", "/user/b", b, "officers.duplicate"); /* b's is written in full */
     want_error(&o, "/user/a", "/user/*", a, "officers.identity");
     want_error(&o, "/user/a", "user/a", a, "officers.identity");
     want_error(&o, "/user/a", "/user//a", a, "officers.identity");
@@ -232,6 +233,29 @@ static void weak_keys_are_refused(void **state)
         EVP_PKEY_free(keys[i]);
     }
     officers_clear(&o);
+}
+
+/* One officer with the key: compiled or refused. */
+static bool key_accepted(EVP_PKEY *key)
+{
+    char text[1024], yaml[2048];
+    struct diag d = {.text = ""};
+    officers_b64(key, text, sizeof text, NULL);
+    (void)snprintf(yaml, sizeof yaml, "officers: [{id: a, key: %s, roles: [policy]}]\n", text);
+    struct policy_bundle *b = compile(yaml, &d);
+    policy_bundle_free(b);
+    return b != NULL;
+}
+
+static void sound_keys_of_every_kind_are_accepted(void **state)
+{
+    (void)state;
+    EVP_PKEY *keys[] = {rsa_key(2048, 65537), EVP_EC_gen("P-256"), EVP_EC_gen("P-384"),
+                        EVP_PKEY_Q_keygen(NULL, NULL, "ED25519")};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        assert_true(key_accepted(keys[i]));
+        EVP_PKEY_free(keys[i]);
+    }
 }
 
 /* ---- promotion ---- */
@@ -319,6 +343,11 @@ static void one_officer_counts_once(void **state)
     assert_string_equal(p.report.papers[0].rule, "");
     assert_string_equal(p.report.papers[1].rule, "approval.superseded");
     assert_string_equal(p.report.papers[2].rule, "approval.superseded");
+    again.issued_at_s += 2; /* later than the first paper: that one falls */
+    vote(&p, 0, &again);
+    want_promotion(&p, NULL, 1, "promotion.quorum");
+    assert_string_equal(p.report.papers[0].rule, "approval.superseded");
+    assert_string_equal(p.report.papers[3].rule, "");
     poll_clear(&p);
 }
 
@@ -445,6 +474,7 @@ int main(void)
         cmocka_unit_test(file_given_twice_is_refused),
         cmocka_unit_test(errors_name_rule_and_place),
         cmocka_unit_test(weak_keys_are_refused),
+        cmocka_unit_test(sound_keys_of_every_kind_are_accepted),
         cmocka_unit_test(quorum_promotes),
         cmocka_unit_test(one_officer_counts_once),
         cmocka_unit_test(author_does_not_count),
