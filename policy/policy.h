@@ -9,6 +9,7 @@
 
 #include "crypto/alg.h"
 #include "permit/permit.h"
+#include "policy/template_ext.h"
 
 #define POLICY_POOL_ISSUERS 16      /* of one profile: one per key type and site, doubled */
 #define POLICY_RULES_MAX 384        /* all families together; lints alone are 150 */
@@ -77,7 +78,8 @@ enum chancery_err policy_bundle_set_trust_domain(struct policy_bundle *b,
  * certificatePolicies unless empty; subjectKeyIdentifier (RFC 7093 method 1);
  * authorityKeyIdentifier (key id); subjectAltName with the request's names in their order unless
  * there are none, critical when the subject is empty; cRLDistributionPoints, authorityInfoAccess
- * (OCSP before caIssuers) and id-pkix-ocsp-nocheck as the template says. */
+ * (OCSP before caIssuers) and id-pkix-ocsp-nocheck as the template says; then those of
+ * template_ext.h. */
 struct policy_profile;
 size_t policy_profile_count(const struct policy_bundle *b);
 const struct policy_profile *policy_profile_at(const struct policy_bundle *b, size_t i);
@@ -125,12 +127,13 @@ struct policy_template {
     unsigned key_usage_rsa_extra; /* bits added for RSA keys (keyEncipherment) */
     const struct slice *eku;      /* OID content octets */
     size_t n_eku;
-    const struct slice *policies;
+    const struct policy_certificate_policy *policies;
     size_t n_policies;
     bool is_ca;
     int path_len; /* -1: none */
     bool ocsp_nocheck;
     bool cdp, aia_ocsp, aia_ca; /* write the pointer extensions */
+    struct policy_template_extensions ext;
 };
 const struct policy_template *policy_profile_template(const struct policy_profile *p);
 

@@ -6,6 +6,7 @@
 #include "policy/approvals.h"
 #include "policy/bases.h"
 #include "policy/blocklists.h"
+#include "policy/extensions.h"
 #include "policy/limits.h"
 #include "policy/lints.h"
 #include "policy/names.h"
@@ -51,11 +52,10 @@ struct policy_profile {
     struct policy_who_profile who;
     struct policy_lints lints;
     uint64_t blocklists; /* bit i: list i of the bundle */
-    /* Values known when the bundle is compiled; empty slices: extension absent. */
-    struct slice key_usage, key_usage_rsa, basic, eku, policies;
+    struct policy_extensions ext;
     /* "profiles/web.yaml:12" of what said so. */
     const char *source, *callers_source, *tenants_source, *keys_source, *algs_source,
-        *subject_source, *names_source, *extensions_source, *blocklists_source;
+        *subject_source, *names_source, *blocklists_source;
 };
 
 /* Products of four odd primes below 2^16, for trial division (primes.c). */
@@ -91,8 +91,6 @@ enum chancery_err policy_names_compile(struct policy_bundle *b, const struct con
                                        struct policy_profile *p, struct diag *diag) MUST_CHECK;
 enum chancery_err policy_subject_compile(struct policy_bundle *b, const struct conf_node *root,
                                          struct policy_profile *p, struct diag *diag) MUST_CHECK;
-enum chancery_err policy_extensions_compile(struct policy_bundle *b, const struct conf_node *root,
-                                            struct policy_profile *p, struct diag *diag) MUST_CHECK;
 
 /* Helpers of the compilers. policy_compile_source: "file:line" of a node, in the bundle's arena; of
  * a map that took keys from a base "file:line+file:line"; NULL when out of memory.
@@ -112,8 +110,6 @@ enum chancery_err policy_compile_list(struct policy_bundle *b, const struct conf
 enum chancery_err policy_compile_oid(struct policy_bundle *b, const struct conf_node *at,
                                      const char *text, struct slice *out,
                                      struct diag *diag) MUST_CHECK;
-/* policy_net_read reads "10.1.0.0/16" or "2001:db8::/32", host bits zero. */
-bool policy_net_read(const char *text, struct policy_net *out);
 /* policy_list_has searches a sorted list. */
 bool policy_list_has(const struct policy_list *l, struct slice s);
 

@@ -65,15 +65,31 @@ void policy_want_key_usage(struct policy_want *w, unsigned bits)
     policy_want_element(w, 0x03, slice_of(octets, last / 8 + 2));
 }
 
-void policy_want_oids(struct policy_want *w, const struct slice *oids, size_t n, bool wrapped)
+void policy_want_oids(struct policy_want *w, const struct slice *oids, size_t n)
 {
     size_t end = w->at;
     for (size_t i = n; i > 0; i--) {
-        size_t item = w->at;
         policy_want_element(w, 0x06, oids[i - 1]);
-        if (wrapped) {
+    }
+    policy_want_head(w, 0x30, end);
+}
+
+/* RFC 5280 4.2.1.4: PolicyInformation with at most one qualifier, id-qt-cps. */
+void policy_want_policies(struct policy_want *w, const struct policy_certificate_policy *p,
+                          size_t n)
+{
+    static const uint8_t cps[] = {0x2b, 6, 1, 5, 5, 7, 2, 1};
+    size_t end = w->at;
+    for (size_t i = n; i > 0; i--) {
+        size_t item = w->at;
+        if (p[i - 1].cps != NULL) {
+            policy_want_element(w, 0x16, slice_str(p[i - 1].cps));
+            policy_want_element(w, 0x06, slice_of(cps, sizeof cps));
+            policy_want_head(w, 0x30, item);
             policy_want_head(w, 0x30, item);
         }
+        policy_want_element(w, 0x06, p[i - 1].oid);
+        policy_want_head(w, 0x30, item);
     }
     policy_want_head(w, 0x30, end);
 }

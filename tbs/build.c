@@ -4,7 +4,7 @@
 
 #include "tbs/tbs.h"
 
-#define EXTENSIONS 10
+#define EXTENSIONS X509_EXTENSIONS_MAX /* 13 of our own and 16 customs */
 #define RDNS 64
 #define CN_MAX 64 /* RFC 5280 A.1 ub-common-name: longer DNS names do not become a CN */
 #define SAN_DNS 3
@@ -123,7 +123,7 @@ struct extensions {
 
 static void add(struct extensions *e, struct slice oid, bool critical, struct slice value)
 {
-    if (value.len > 0) {
+    if (value.len > 0 && e->n < EXTENSIONS) {
         e->list[e->n++] = (struct x509_extension){oid, critical, value};
     }
 }
@@ -144,34 +144,60 @@ static enum chancery_err write_san(const struct permit_request *r, struct arena 
     return x509_ext_san(sans, r->n_sans, out);
 }
 
+/* The request's octets of an extension that the profile takes, or `standard`. */
+static struct slice asked(const struct permit_request *r, struct slice oid, struct slice standard)
+{
+    for (size_t i = 0; i < r->n_extensions; i++) {
+        if (slice_eq(r->extensions[i].oid, oid)) {
+            return r->extensions[i].value;
+        }
+    }
+    return standard;
+}
+
 static bool is_rsa(const struct crypto_public *key)
 {
     return crypto_public_rsa_n(key).len > 0;
 }
 
 static enum chancery_err build_extensions(const struct tbs_input *in, bool empty_subject,
-                                          uint32_t shard, struct arena *arena, struct extensions *e)
+                                          const struct tbs_built *built, struct arena *arena,
+                                          struct extensions *e)
 {
     const struct tbs_profile *p = in->profile;
     char url[URL_MAX];
     TRY(x509_ext_ski(crypto_public_spki(in->key), &e->ski));
     TRY(write_san(in->request, arena, &e->san));
-    if (p->t->cdp) {
-        TRY(tbs_crl_url(p->issuer->crl_url_base, p->issuer->issuer_id, shard, url, sizeof url));
+    /* RFC 9608 4: where nothing is to be asked, nothing says where. */
+    bool none = p->t->ext.no_rev_avail_up_to_s >= built->not_after_s - built->not_before_s;
+    if (p->t->cdp && !none) {
+        TRY(tbs_crl_url(p->issuer->crl_url_base, p->issuer->issuer_id, built->shard, url,
+                        sizeof url));
         TRY(x509_ext_cdp(url, &e->cdp));
     }
     add(e, X509_EXT_AKI, false, p->aki);
     add(e, X509_EXT_SKI, false, buf_slice(&e->ski));
     add(e, X509_EXT_KEY_USAGE, true, is_rsa(in->key) ? p->key_usage_rsa : p->key_usage);
     add(e, X509_EXT_BASIC, true, p->basic);
-    add(e, X509_EXT_EKU, false, p->eku);
+    add(e, X509_EXT_EKU, p->t->ext.eku_critical,
+        p->t->ext.eku_from_request ? asked(in->request, X509_EXT_EKU, p->eku) : p->eku);
     add(e, X509_EXT_POLICIES, false, p->policies);
     /* RFC 5280 4.2.1.6: critical where the subject is empty. */
     add(e, X509_EXT_SAN, empty_subject, buf_slice(&e->san));
     add(e, X509_EXT_CDP, false, buf_slice(&e->cdp));
-    add(e, X509_EXT_AIA, false, p->aia);
+    add(e, X509_EXT_AIA, false, none ? p->aia_no_ocsp : p->aia);
+    add(e, X509_EXT_CONSTRAINTS, true, p->constraints);
+    add(e, X509_EXT_TLS_FEATURE, false, p->features);
+    if (none) {
+        add(e, X509_EXT_NO_REV_AVAIL, false, slice_of(der_null, sizeof der_null));
+    }
     if (p->t->ocsp_nocheck) {
         add(e, X509_EXT_OCSP_NOCHECK, false, slice_of(der_null, sizeof der_null));
+    }
+    for (size_t i = 0; i < p->t->ext.n_custom; i++) {
+        const struct policy_custom *c = &p->t->ext.custom[i];
+        add(e, c->oid, c->critical,
+            c->from_request ? asked(in->request, c->oid, slice_of(NULL, 0)) : p->custom[i]);
     }
     return CH_OK;
 }
@@ -227,7 +253,7 @@ static enum chancery_err build(const struct tbs_input *in, struct arena *arena,
 {
     TRY(build_subject(in, arena, subject, diag));
     bool empty = slice_eq(buf_slice(subject), slice_of(der_empty_name, sizeof der_empty_name));
-    enum chancery_err err = build_extensions(in, empty, out->shard, arena, e);
+    enum chancery_err err = build_extensions(in, empty, out, arena, e);
     if (err != CH_OK) {
         return diag_set(diag, err, "tbs", "build.extensions", "the extensions cannot be written");
     }

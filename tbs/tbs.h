@@ -19,7 +19,9 @@ struct tbs_profile {
     const struct policy_template *t;
     const struct policy_issuer *issuer;
     struct slice key_usage, key_usage_rsa; /* empty: no extension */
-    struct slice basic, eku, policies, aki, aia;
+    struct slice basic, eku, policies, constraints, features, aki;
+    struct slice aia, aia_no_ocsp; /* the second beside noRevAvail */
+    const struct slice *custom;    /* one for each of t->ext.custom; empty: from the request */
 };
 
 /* tbs_profile_prepare fills `out` for a template under an issuer, both of which must outlive it;

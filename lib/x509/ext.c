@@ -84,32 +84,97 @@ enum chancery_err x509_ext_key_usage(unsigned bits, struct buf *out)
     return der_put_bits(out, slice_of(raw, highest / 8 + 1), 7 - highest % 8);
 }
 
-static enum chancery_err put_oid_list(const struct slice *oids, size_t n, bool wrapped,
-                                      struct buf *out)
+enum chancery_err x509_ext_eku(const struct slice *oids, size_t n, struct buf *out)
 {
     size_t list;
+    if (n == 0) {
+        return CH_INVALID;
+    }
     TRY(der_open(out, DER_SEQUENCE, &list));
     for (size_t i = 0; i < n; i++) {
-        size_t item = 0;
-        if (wrapped) {
-            TRY(der_open(out, DER_SEQUENCE, &item));
-        }
         TRY(der_put(out, DER_OID, oids[i]));
-        if (wrapped) {
-            TRY(der_close(out, item));
-        }
     }
     return der_close(out, list);
 }
 
-enum chancery_err x509_ext_eku(const struct slice *oids, size_t n, struct buf *out)
+static enum chancery_err put_cps(const char *uri, struct buf *out)
 {
-    return n == 0 ? CH_INVALID : put_oid_list(oids, n, false, out);
+    static const uint8_t id_qt_cps[] = {0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x02, 0x01};
+    size_t qualifiers, info;
+    TRY(der_open(out, DER_SEQUENCE, &qualifiers));
+    TRY(der_open(out, DER_SEQUENCE, &info));
+    TRY(der_put(out, DER_OID, slice_of(id_qt_cps, sizeof id_qt_cps)));
+    TRY(der_put(out, DER_IA5, slice_str(uri)));
+    TRY(der_close(out, info));
+    return der_close(out, qualifiers);
 }
 
-enum chancery_err x509_ext_policies(const struct slice *oids, size_t n, struct buf *out)
+enum chancery_err x509_ext_policies(const struct x509_policy *policies, size_t n, struct buf *out)
 {
-    return n == 0 ? CH_INVALID : put_oid_list(oids, n, true, out);
+    size_t list, item;
+    if (n == 0) {
+        return CH_INVALID;
+    }
+    TRY(der_open(out, DER_SEQUENCE, &list));
+    for (size_t i = 0; i < n; i++) {
+        TRY(der_open(out, DER_SEQUENCE, &item));
+        TRY(der_put(out, DER_OID, policies[i].oid));
+        if (policies[i].cps != NULL) {
+            TRY(put_cps(policies[i].cps, out));
+        }
+        TRY(der_close(out, item));
+    }
+    return der_close(out, list);
+}
+
+enum chancery_err x509_ext_features(const uint16_t *features, size_t n, struct buf *out)
+{
+    size_t list;
+    if (n == 0) {
+        return CH_INVALID;
+    }
+    TRY(der_open(out, DER_SEQUENCE, &list));
+    for (size_t i = 0; i < n; i++) {
+        TRY(der_put_uint(out, features[i]));
+    }
+    return der_close(out, list);
+}
+
+/* GeneralSubtrees, minimum 0 (the default, so left out) and no maximum. */
+static enum chancery_err put_subtrees(uint8_t tag, const struct x509_subtree *s, size_t n,
+                                      struct buf *out)
+{
+    size_t list, item, name;
+    if (n == 0) {
+        return CH_OK;
+    }
+    TRY(der_open(out, DER_CONTEXT_CONS(tag), &list));
+    for (size_t i = 0; i < n; i++) {
+        TRY(der_open(out, DER_SEQUENCE, &item));
+        if (s[i].type == X509_SUBTREE_DIRECTORY) {
+            TRY(der_open(out, DER_CONTEXT_CONS(s[i].type), &name));
+            TRY(buf_add(out, s[i].value));
+            TRY(der_close(out, name));
+        } else {
+            TRY(der_put(out, (uint8_t)DER_CONTEXT(s[i].type), s[i].value));
+        }
+        TRY(der_close(out, item));
+    }
+    return der_close(out, list);
+}
+
+enum chancery_err x509_ext_constraints(const struct x509_subtree *permitted, size_t n_permitted,
+                                       const struct x509_subtree *excluded, size_t n_excluded,
+                                       struct buf *out)
+{
+    size_t mark;
+    if (n_permitted == 0 && n_excluded == 0) {
+        return CH_INVALID; /* RFC 5280 4.2.1.10: never an empty sequence */
+    }
+    TRY(der_open(out, DER_SEQUENCE, &mark));
+    TRY(put_subtrees(0, permitted, n_permitted, out));
+    TRY(put_subtrees(1, excluded, n_excluded, out));
+    return der_close(out, mark);
 }
 
 enum chancery_err x509_ext_basic(bool ca, int path_len, struct buf *out)

@@ -116,7 +116,25 @@ enum chancery_err x509_ext_aki(struct slice issuer_ski,
 enum chancery_err x509_ext_cdp(const char *url, struct buf *out) MUST_CHECK;
 enum chancery_err x509_ext_aia(const char *ocsp_url, const char *ca_url,
                                struct buf *out) MUST_CHECK; /* NULL: leave out */
-enum chancery_err x509_ext_policies(const struct slice *oids, size_t n, struct buf *out) MUST_CHECK;
+/* Certificate policies (RFC 5280 4.2.1.4), each with the URI of a practice statement or NULL. */
+struct x509_policy {
+    struct slice oid;
+    const char *cps;
+};
+enum chancery_err x509_ext_policies(const struct x509_policy *policies, size_t n,
+                                    struct buf *out) MUST_CHECK;
+/* TLS features (RFC 7633): numbers of TLS extensions. */
+enum chancery_err x509_ext_features(const uint16_t *features, size_t n, struct buf *out) MUST_CHECK;
+/* Name constraints (RFC 5280 4.2.1.10). type: tag of the GeneralName; value: its content, for a
+ * directory name (X509_SUBTREE_DIRECTORY) the Name DER. */
+#define X509_SUBTREE_DIRECTORY 4
+struct x509_subtree {
+    uint8_t type;
+    struct slice value;
+};
+enum chancery_err x509_ext_constraints(const struct x509_subtree *permitted, size_t n_permitted,
+                                       const struct x509_subtree *excluded, size_t n_excluded,
+                                       struct buf *out) MUST_CHECK;
 void x509_ski(struct slice spki,
               uint8_t out[20]); /* leftmost 160 bits of SHA-256 of the BIT STRING content */
 
@@ -125,7 +143,8 @@ extern const struct slice X509_OID_CN, X509_OID_C, X509_OID_O, X509_OID_OU, X509
     X509_OID_SERIAL_NUMBER, X509_OID_DC, X509_OID_EMAIL;
 extern const struct slice X509_EXT_SAN, X509_EXT_KEY_USAGE, X509_EXT_EKU, X509_EXT_BASIC,
     X509_EXT_SKI, X509_EXT_AKI, X509_EXT_CDP, X509_EXT_AIA, X509_EXT_POLICIES, X509_EXT_CRL_NUMBER,
-    X509_EXT_IDP, X509_EXT_OCSP_NOCHECK, X509_EXT_CRL_REASON, X509_EXT_INVALIDITY_DATE;
+    X509_EXT_IDP, X509_EXT_OCSP_NOCHECK, X509_EXT_CONSTRAINTS, X509_EXT_TLS_FEATURE,
+    X509_EXT_NO_REV_AVAIL, X509_EXT_CRL_REASON, X509_EXT_INVALIDITY_DATE;
 extern const struct slice X509_EKU_SERVER_AUTH, X509_EKU_CLIENT_AUTH, X509_EKU_OCSP_SIGNING,
     X509_EKU_EMAIL, X509_EKU_CODE_SIGNING, X509_EKU_TIME_STAMPING;
 

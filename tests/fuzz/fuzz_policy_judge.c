@@ -1,6 +1,7 @@
 /* policy: the judge over a hostile request and a hostile TBS. Input: u16 length of the subject,
  * subject, u16 length of one name, its type and octets, the rest is the TBS. The name is also what
- * a claim says, as far as registration would state it (UTF-8 of at most 512 octets). */
+ * a claim says, as far as registration would state it (UTF-8 of at most 512 octets). Its octets
+ * serve as extensions of the request as well. */
 #include <stdlib.h>
 
 #include "policy/policy_int.h"
@@ -26,7 +27,13 @@ static struct policy_bundle *bundle(void)
         " other_name: {upn_suffixes: [a.test], oids: [1.2.3]}, directory_name: {attributes: "
         "[{type: "
         "C, fixed: XX}, {type: O, from: evidence, claim: org}, {type: CN, from: request}]}}\n"
-        "extensions: {key_usage: [digitalSignature], extended_key_usage: [serverAuth]}\n";
+        "extensions:\n  key_usage: [digitalSignature]\n  unlisted: refuse\n"
+        "  extended_key_usage: {from: request, allowed: [serverAuth, clientAuth]}\n"
+        "  no_rev_avail: auto\n  tls_feature: [5]\n"
+        "  custom:\n    - {oid: 1.2.3, value: {utf8: a}}\n"
+        "    - {oid: 1.2.4, from: request, type: utf8, match: ['a*b']}\n"
+        "    - {oid: 1.2.5, from: request, type: oid}\n"
+        "    - {oid: 1.2.6, from: request, type: integer}\n";
     static const char suffixes[] = "// ===BEGIN ICANN DOMAINS===\ncom\n*.ck\n!www.ck\n"
                                    "// ===END ICANN DOMAINS===\n";
     struct policy_file files[] = {{"bundle.yaml", slice_str(head)},
@@ -77,6 +84,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                    .crl_url_base = "http://c",
                                    .ocsp_url = "http://o",
                                    .aia_url_base = "http://a"};
+    /* The name's octets again, as extensions of the request. */
+    const struct permit_extension ext[] = {{slice_of("\x55\x1d\x25", 3), false, san.value},
+                                           {slice_of("\x55\x1d\x13", 3), false, san.value},
+                                           {slice_of("\x2a\4", 2), false, san.value},
+                                           {slice_of("\x2a\5", 2), false, san.value},
+                                           {slice_of("\x2a\6", 2), false, san.value}};
+    r.extensions = ext;
+    r.n_extensions = san.type % 6;
     struct policy_facts f = {.request = &r, .tbs = in, .issuer = &issuer, .now_s = 1764000000};
     static struct policy_verdict v;
     policy_judge_certificate(bundle(), &f, &v);

@@ -183,7 +183,7 @@ static void base_extensions(struct fix *f)
 {
     static const uint8_t oid[] = {0x67, 0x81, 0x0c, 1, 2, 1};
     const struct slice eku[] = {X509_EKU_SERVER_AUTH, X509_EKU_CLIENT_AUTH};
-    const struct slice policies[] = {slice_of(oid, sizeof oid)};
+    const struct x509_policy policies[] = {{slice_of(oid, sizeof oid), NULL}};
     struct buf b;
     char url[128];
     uint32_t shard = x509_shard(slice_of(f->serial, 16), f->issuer.shards);

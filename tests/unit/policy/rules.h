@@ -17,7 +17,7 @@ struct rule_family {
     size_t n_good;
 };
 extern const struct rule_family rules_frame, rules_key, rules_subject, rules_rows, rules_san,
-    rules_names, rules_ext, rules_pool, rules_weak;
+    rules_names, rules_ext, rules_pool, rules_extra, rules_weak;
 
 #define CHANGE(name) static void name(struct fix *f)
 #define PLAN(rule, plan)                                                                           \

@@ -130,6 +130,32 @@ static void huge_lists_refused(void **state)
     expect("profiles/p.yaml", buf_slice(&b), "policy.list", "profiles/p.yaml:3:10");
 }
 
+/* A profile whose only custom extension has the value `text`, `n` times inside a sequence. */
+static void expect_custom(const char *text, size_t n, const char *rule, const char *where)
+{
+    struct buf b CLEANUP(buf_clear);
+    buf_init(&b, (size_t)4 << 20);
+    const char *at = strstr(MINIMAL, "extensions: {}");
+    assert_int_equal(buf_add(&b, slice_of(MINIMAL, (size_t)(at - MINIMAL))), CH_OK);
+    repeat(&b, "extensions: {custom: [{oid: 1.2.3, value: {sequence: [", 1);
+    repeat(&b, text, n);
+    repeat(&b, "]}}]}\n", 1);
+    expect("profiles/p.yaml", buf_slice(&b), rule, where);
+}
+
+static void custom_values_are_bounded(void **state)
+{
+    (void)state;
+    expect_custom("{utf8: a},", 257, "policy.list", "profiles/p.yaml:9:54");
+    expect_custom("{sequence: [{utf8: a}, {utf8: b}]},", 86, "policy.list",
+                  "profiles/p.yaml:9:3030");
+    expect_custom("{utf8: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa},", 100, "policy.value",
+                  "profiles/p.yaml:9:43");
+    expect_custom("{sequence: [{sequence: [{sequence: [{sequence: [{sequence: [{sequence: []}]}]}]}"
+                  "]}]}",
+                  1, "conf.depth", "profiles/p.yaml:9:115");
+}
+
 /* `n` profiles p0 .. compiled; the outcome and its rule. */
 static enum chancery_err many(const char *folder, size_t n, struct diag *d)
 {
@@ -256,6 +282,7 @@ int main(void)
         cmocka_unit_test(bombs_refused),
         cmocka_unit_test(files_of_4_mib_are_read),
         cmocka_unit_test(huge_lists_refused),
+        cmocka_unit_test(custom_values_are_bounded),
         cmocka_unit_test(profiles_and_bases_are_counted),
         cmocka_unit_test(paths_that_a_bundle_does_not_have_refused),
         cmocka_unit_test(folders_with_links_and_devices_refused),

@@ -7,9 +7,9 @@
 
 #include "rules.h"
 
-static const struct rule_family *const families[] = {&rules_frame, &rules_key,  &rules_subject,
-                                                     &rules_rows,  &rules_san,  &rules_names,
-                                                     &rules_ext,   &rules_pool, &rules_weak};
+static const struct rule_family *const families[] = {
+    &rules_frame, &rules_key, &rules_subject, &rules_rows,  &rules_san,
+    &rules_names, &rules_ext, &rules_pool,    &rules_extra, &rules_weak};
 #define FAMILIES (sizeof families / sizeof *families)
 
 static void base_is_permitted(void **state)

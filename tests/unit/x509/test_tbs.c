@@ -17,7 +17,8 @@ static void make_extensions(struct slice spki, struct parts *p)
 {
     const struct x509_san sans[] = {{3, TEXT("a.example")}, {8, SAMPLES_BYTES(192, 0, 2, 1)}};
     const struct slice eku[] = {X509_EKU_SERVER_AUTH, X509_EKU_CLIENT_AUTH};
-    const struct slice policies[] = {SAMPLES_BYTES(0x67, 0x81, 0x0c, 0x01, 0x02, 0x01)};
+    const struct x509_policy policies[] = {
+        {SAMPLES_BYTES(0x67, 0x81, 0x0c, 0x01, 0x02, 0x01), NULL}};
     const struct slice oids[N_EXT] = {X509_EXT_AKI,   X509_EXT_SKI, X509_EXT_KEY_USAGE,
                                       X509_EXT_BASIC, X509_EXT_EKU, X509_EXT_SAN,
                                       X509_EXT_CDP,   X509_EXT_AIA, X509_EXT_POLICIES};
