@@ -8,7 +8,7 @@
 #include "base/bytes.h"
 
 #define ARGS_OPTIONS_MAX 24
-#define ARGS_OPERANDS_MAX 8
+#define ARGS_OPERANDS_MAX 64
 
 struct args_option {
     const char *name;    /* long name without dashes */

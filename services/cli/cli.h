@@ -43,6 +43,7 @@ struct cli_command {
     const char *name;     /* "issue", "cert list" */
     const char *operands; /* "SERIAL", "" */
     size_t n_operands;    /* exactly so many; "help" apart */
+    bool more_operands;   /* ... or more */
     const char *summary;  /* one line */
     const char *detail;   /* some more lines, may be NULL */
     const char *examples; /* lines, each with two leading blanks */
@@ -56,7 +57,7 @@ extern const struct cli_command CLI_ISSUE, CLI_CERT_LIST, CLI_CERT_SHOW, CLI_REV
     CLI_ISSUER_LIST, CLI_ISSUER_SHOW, CLI_AUDIT_LOG, CLI_AUDIT_PROOF, CLI_AUDIT_CHECKPOINT,
     CLI_APPROVAL_LIST, CLI_APPROVAL_SHOW, CLI_APPROVAL_SIGN, CLI_APPROVAL_KEY, CLI_POLICY_EVALUATE,
     CLI_POLICY_BUNDLE, CLI_POLICY_BUNDLES, CLI_POLICY_GET, CLI_POLICY_SUBMIT, CLI_POLICY_APPROVE,
-    CLI_POLICY_PROMOTE, CLI_POLICY_ROLLBACK, CLI_STATUS, CLI_MIGRATE, CLI_HSM_CHECK,
+    CLI_POLICY_PROMOTE, CLI_POLICY_ROLLBACK, CLI_LINT, CLI_STATUS, CLI_MIGRATE, CLI_HSM_CHECK,
     CLI_HSM_TOKEN_INIT, CLI_IDENTITY_INIT, CLI_IDENTITY_ISSUE, CLI_IDENTITY_RENEW,
     CLI_CEREMONY_CHECK, CLI_CEREMONY_RUN;
 

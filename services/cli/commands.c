@@ -6,14 +6,38 @@
 #include "client.h"
 
 static const struct cli_command *const CLI_ALL[] = {
-    &CLI_ISSUE,          &CLI_CERT_LIST,        &CLI_CERT_SHOW,       &CLI_REVOKE,
-    &CLI_CRL_LIST,       &CLI_ISSUER_LIST,      &CLI_ISSUER_SHOW,     &CLI_AUDIT_LOG,
-    &CLI_AUDIT_PROOF,    &CLI_AUDIT_CHECKPOINT, &CLI_APPROVAL_LIST,   &CLI_APPROVAL_SHOW,
-    &CLI_APPROVAL_SIGN,  &CLI_APPROVAL_KEY,     &CLI_POLICY_EVALUATE, &CLI_POLICY_BUNDLE,
-    &CLI_POLICY_BUNDLES, &CLI_POLICY_GET,       &CLI_POLICY_SUBMIT,   &CLI_POLICY_APPROVE,
-    &CLI_POLICY_PROMOTE, &CLI_POLICY_ROLLBACK,  &CLI_STATUS,          &CLI_MIGRATE,
-    &CLI_HSM_CHECK,      &CLI_HSM_TOKEN_INIT,   &CLI_IDENTITY_INIT,   &CLI_IDENTITY_ISSUE,
-    &CLI_IDENTITY_RENEW, &CLI_CEREMONY_CHECK,   &CLI_CEREMONY_RUN,
+    &CLI_ISSUE,
+    &CLI_CERT_LIST,
+    &CLI_CERT_SHOW,
+    &CLI_REVOKE,
+    &CLI_CRL_LIST,
+    &CLI_ISSUER_LIST,
+    &CLI_ISSUER_SHOW,
+    &CLI_AUDIT_LOG,
+    &CLI_AUDIT_PROOF,
+    &CLI_AUDIT_CHECKPOINT,
+    &CLI_APPROVAL_LIST,
+    &CLI_APPROVAL_SHOW,
+    &CLI_APPROVAL_SIGN,
+    &CLI_APPROVAL_KEY,
+    &CLI_POLICY_EVALUATE,
+    &CLI_POLICY_BUNDLE,
+    &CLI_POLICY_BUNDLES,
+    &CLI_POLICY_GET,
+    &CLI_POLICY_SUBMIT,
+    &CLI_POLICY_APPROVE,
+    &CLI_POLICY_PROMOTE,
+    &CLI_POLICY_ROLLBACK,
+    &CLI_LINT,
+    &CLI_STATUS,
+    &CLI_MIGRATE,
+    &CLI_HSM_CHECK,
+    &CLI_HSM_TOKEN_INIT,
+    &CLI_IDENTITY_INIT,
+    &CLI_IDENTITY_ISSUE,
+    &CLI_IDENTITY_RENEW,
+    &CLI_CEREMONY_CHECK,
+    &CLI_CEREMONY_RUN,
 };
 #define CLI_COUNT (sizeof CLI_ALL / sizeof CLI_ALL[0])
 
@@ -148,7 +172,7 @@ static enum chancery_err cli_run(struct cli *cli, const struct cli_command *c, i
         cli->usage = err == CH_INVALID;
         return err;
     }
-    if (args.n_operands != c->n_operands) {
+    if (args.n_operands < c->n_operands || (args.n_operands > c->n_operands && !c->more_operands)) {
         return cli_usage(cli, diag, "usage: chancery %s %s; see chancery help %s", c->name,
                          c->operands, c->name);
     }

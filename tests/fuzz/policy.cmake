@@ -1,4 +1,4 @@
-foreach(name policy_bundle policy_tbs policy_judge policy_bound)
+foreach(name policy_lint policy_blocklist policy_bundle policy_tbs policy_judge policy_bound)
     chancery_fuzz(fuzz_${name} SOURCES "${CMAKE_CURRENT_LIST_DIR}/fuzz_${name}.c"
         LIBS chancery_policy_engine chancery_conf)
 endforeach()

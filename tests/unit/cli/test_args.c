@@ -78,7 +78,17 @@ static void args_too_many_operands_are_refused(void **state)
     (void)state;
     struct args a;
     struct diag d = {0};
-    assert_int_equal(parse(&a, &d, 9, "1", "2", "3", "4", "5", "6", "7", "8", "9"), CH_INVALID);
+    char word[] = "1";
+    char *words[ARGS_OPERANDS_MAX + 1];
+    for (size_t i = 0; i < ARGS_OPERANDS_MAX + 1; i++) {
+        words[i] = word;
+    }
+    for (int more = 0; more < 2; more++) {
+        memset(&a, 0, sizeof a);
+        args_add(&a, OPTIONS, sizeof OPTIONS / sizeof OPTIONS[0]);
+        assert_int_equal(args_parse(&a, ARGS_OPERANDS_MAX + more, words, false, NULL, &d),
+                         more == 0 ? CH_OK : CH_INVALID);
+    }
 }
 
 static void args_typed_values_are_checked(void **state)
