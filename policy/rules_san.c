@@ -1,5 +1,9 @@
 /* Subject alternative names: those of the request exactly, each allowed by the profile. */
+#include <arpa/inet.h>
+
 #include "policy/policy_int.h"
+
+#define SHOWN_MAX (POLICY_TEXT_MAX + 2) /* hex of 48 octets */
 
 static const char field[] = "tbs.extensions.subjectAltName";
 static const uint8_t oid_san[] = {0x55, 0x1d, 0x11};
@@ -87,8 +91,26 @@ static const char *source_of(const struct policy_profile *p, enum source s)
     return all[s];
 }
 
+/* A name for people: addresses in their own notation, what is DER in hex. */
+static struct slice shown(size_t rule, struct slice bad, char text[SHOWN_MAX])
+{
+    bool ip = rule == POLICY_SAN_IP_ALLOWED || rule == POLICY_SAN_IP_RESERVED;
+    bool der = rule == POLICY_SAN_DIRECTORY_SYNTAX || rule == POLICY_SAN_DIRECTORY_ALLOWED ||
+               (bad.len > 0 && bad.ptr[0] == 0x06); /* an OtherName begins with its OID */
+    if (ip && (bad.len == 4 || bad.len == 16) &&
+        inet_ntop(bad.len == 4 ? AF_INET : AF_INET6, bad.ptr, text, SHOWN_MAX) != NULL) {
+        return slice_str(text);
+    }
+    if (ip || der) {
+        hex_encode(slice_sub(bad, 0, (SHOWN_MAX - 1) / 2), text);
+        return slice_str(text);
+    }
+    return bad;
+}
+
 static void say_all(struct policy_judge *j, const struct policy_san_tally *t)
 {
+    char text[SHOWN_MAX];
     for (size_t i = 0; i < POLICY_SAN_RULES; i++) {
         const char *source = t->source[i] != NULL ? t->source[i] : source_of(j->p, rules[i].source);
         if (!t->looked[i] && i != POLICY_SAN_TYPE) {
@@ -96,7 +118,8 @@ static void say_all(struct policy_judge *j, const struct policy_san_tally *t)
             continue;
         }
         bool ok = t->bad[i].ptr == NULL;
-        policy_say(j, rules[i].rule, policy_outcome_of(ok), "request.sans", source, t->bad[i],
+        policy_say(j, rules[i].rule, policy_outcome_of(ok), "request.sans", source,
+                   ok ? t->bad[i] : shown(i, t->bad[i], text),
                    t->required[i] != NULL ? t->required[i] : rules[i].required);
     }
 }

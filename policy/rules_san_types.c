@@ -157,7 +157,8 @@ static bool read_other(struct slice s, struct slice *oid, struct slice *value)
 }
 
 /* user@suffix in a UTF8String; characters that Windows refuses are refused. */
-static bool upn_suffix(struct slice value, uint8_t lower[254], struct slice *suffix)
+static bool read_upn(struct slice value, uint8_t lower[254], struct slice *out_text,
+                     struct slice *suffix)
 {
     struct policy_walk w = policy_walk_of(value);
     struct slice text;
@@ -177,6 +178,7 @@ static bool upn_suffix(struct slice value, uint8_t lower[254], struct slice *suf
         uint8_t c = text.ptr[user + 1 + i];
         lower[i] = c >= 'A' && c <= 'Z' ? (uint8_t)(c + 32) : c;
     }
+    *out_text = text;
     *suffix = slice_of(lower, n - 1);
     return policy_text_dns(*suffix, false, true);
 }
@@ -184,11 +186,11 @@ static bool upn_suffix(struct slice value, uint8_t lower[254], struct slice *suf
 void policy_san_look_other(struct policy_judge *j, struct policy_san_tally *t, struct slice s)
 {
     const struct policy_names *n = &j->p->names;
-    struct slice oid, value, suffix;
+    struct slice oid, value, suffix, text;
     uint8_t lower[254];
     bool read = read_other(s, &oid, &value);
     bool upn = read && slice_eq(oid, slice_of(oid_upn, sizeof oid_upn));
-    bool good = read && (!upn || upn_suffix(value, lower, &suffix));
+    bool good = read && (!upn || read_upn(value, lower, &text, &suffix));
     policy_san_note(t, POLICY_SAN_OTHER_SYNTAX, good, s,
                     upn ? "a user principal name: user@suffix in a UTF8String" : NULL);
     if (!good) {
@@ -196,9 +198,9 @@ void policy_san_look_other(struct policy_judge *j, struct policy_san_tally *t, s
         return;
     }
     if (upn) {
-        policy_san_note(t, POLICY_SAN_OTHER_ALLOWED, policy_list_has(&n->upn_suffixes, suffix), s,
-                        "a listed suffix of user principal names");
-        policy_san_note(t, POLICY_SAN_SERVICE, !policy_service_name(j->b, suffix), s, NULL);
+        policy_san_note(t, POLICY_SAN_OTHER_ALLOWED, policy_list_has(&n->upn_suffixes, suffix),
+                        text, "a listed suffix of user principal names");
+        policy_san_note(t, POLICY_SAN_SERVICE, !policy_service_name(j->b, suffix), text, NULL);
         return;
     }
     bool mailbox = slice_eq(oid, slice_of(oid_smtp_utf8, sizeof oid_smtp_utf8));

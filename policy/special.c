@@ -1,20 +1,17 @@
 /* Special-use names and addresses. */
 #include "policy/special.h"
 
-#include "policy/text.h"
-
-/* Sorted by the octets of the last label, then of the domain. */
-static const char *const domains[] = {
-    "alt",     /* RFC 9476 */
-    "arpa",    /* infrastructure: in-addr.arpa, ip6.arpa, home.arpa (RFC 8375) ... */
-    "example", /* RFC 6761 6.5, with the three below */
-    "example.com", "example.net",
-    "example.org", "internal", /* ICANN board resolution 2024.07.29.06 */
-    "invalid",                 /* RFC 6761 6.4 */
-    "local",                   /* RFC 6762 3 */
-    "localhost",               /* RFC 6761 6.3 */
-    "onion",                   /* RFC 7686: no name of the DNS */
-    "test",                    /* RFC 6761 6.2 */
+/* Last labels that lead out of the public DNS. example.com and its like are names of the DNS. */
+static const char *const last_labels[] = {
+    "alt",       /* RFC 9476 */
+    "arpa",      /* infrastructure: in-addr.arpa, ip6.arpa, home.arpa (RFC 8375) ... */
+    "example",   /* RFC 6761 6.5 */
+    "internal",  /* ICANN board resolution 2024.07.29.06 */
+    "invalid",   /* RFC 6761 6.4 */
+    "local",     /* RFC 6762 3 */
+    "localhost", /* RFC 6761 6.3 */
+    "onion",     /* RFC 7686 */
+    "test",      /* RFC 6761 6.2 */
 };
 
 bool policy_special_name(struct slice name)
@@ -22,11 +19,13 @@ bool policy_special_name(struct slice name)
     if (name.len > 2 && name.ptr[0] == '*' && name.ptr[1] == '.') {
         name = slice_sub(name, 2, name.len);
     }
-    if (name.len == 0 || memchr(name.ptr, '.', name.len) == NULL) {
-        return true;
+    const uint8_t *dot = name.len == 0 ? NULL : memrchr(name.ptr, '.', name.len);
+    if (dot == NULL) {
+        return true; /* a single label */
     }
-    for (size_t i = 0; i < sizeof domains / sizeof *domains; i++) {
-        if (policy_text_under(name, slice_str(domains[i]))) {
+    struct slice last = slice_sub(name, (size_t)(dot - name.ptr) + 1, name.len);
+    for (size_t i = 0; i < sizeof last_labels / sizeof *last_labels; i++) {
+        if (slice_eq(last, slice_str(last_labels[i]))) {
             return true;
         }
     }

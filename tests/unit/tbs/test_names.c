@@ -307,18 +307,22 @@ static void refused_names_stop_at_their_rule(void **state)
 {
     (void)state;
     static const struct {
-        const char *name, *rule;
+        const char *name, *rule, *observed;
     } cases[] = {
-        {"DNS.1=xn--80ak6aa92e.example.test", "san.dns.scripts"},
-        {"DNS.1=xn--ls8h.example.test", "san.dns.idna"},
-        {"otherName.1=1.3.6.1.4.1.311.20.2.3;UTF8:alice@evil.test", "san.other_name.allowed"},
-        {"otherName.1=1.3.6.1.4.1.311.20.2.3;IA5:alice@corp.example.test", "san.other_name.syntax"},
-        {"otherName.1=1.3.6.1.5.5.7.8.9;UTF8:a@example.test", "san.other_name.allowed"},
-        {"dirName.1=dir\n[dir]\nC=XX\nO=Other", "san.directory_name.allowed"},
-        {"dirName.1=dir\n[dir]\nC=XX\n1.O=Example Ltd\n+CN=a", "san.directory_name.syntax"},
-        {"email.1=alice@example.test", "san.email.match"},
-        {"URI.1=spiffe://mesh.test/ns/prod", "san.uri.path"},
-        {"IP.1=10.2.0.1", "san.ip.allowed"},
+        {"DNS.1=xn--80ak6aa92e.example.test", "san.dns.scripts", "xn--80ak6aa92e.example.test"},
+        {"DNS.1=xn--ls8h.example.test", "san.dns.idna", "xn--ls8h.example.test"},
+        {"otherName.1=1.3.6.1.4.1.311.20.2.3;UTF8:alice@evil.test", "san.other_name.allowed",
+         "alice@evil.test"},
+        {"otherName.1=1.3.6.1.4.1.311.20.2.3;IA5:alice@corp.example.test", "san.other_name.syntax",
+         "060a2b060104018237140203a01916"},
+        {"otherName.1=1.3.6.1.5.5.7.8.9;UTF8:a@example.test", "san.other_name.allowed",
+         "06082b06010505070809a0"},
+        {"dirName.1=dir\n[dir]\nC=XX\nO=Other", "san.directory_name.allowed", "301d310b3009"},
+        {"dirName.1=dir\n[dir]\nC=XX\n1.O=Example Ltd\n+CN=a", "san.directory_name.syntax",
+         "302d310b3009"},
+        {"email.1=alice@example.test", "san.email.match", "alice@example.test"},
+        {"URI.1=spiffe://mesh.test/ns/prod", "san.uri.path", "spiffe://mesh.test/ns/prod"},
+        {"IP.1=10.2.0.1", "san.ip.allowed", "10.2.0.1"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         static struct end e;
@@ -330,6 +334,10 @@ static void refused_names_stop_at_their_rule(void **state)
         assert_int_equal(e.verdict.verdict, POLICY_FAIL);
         if (rule_of(&e, cases[i].rule)->outcome != POLICY_FAIL) {
             fail_msg("%s: %s did not fail", cases[i].name, cases[i].rule);
+        }
+        const char *observed = rule_of(&e, cases[i].rule)->observed;
+        if (strncmp(observed, cases[i].observed, strlen(cases[i].observed)) != 0) {
+            fail_msg("%s: observed %s", cases[i].name, observed);
         }
         close_end(&e);
     }
