@@ -3,7 +3,8 @@
  *
  * A key belongs to a numbered set and is exact (matches itself) or open (matches what begins with
  * it). All matches of a text are found by one binary search in its set, then by following links
- * from each match to the next shorter one. Built once, then immutable. */
+ * from each match to the next shorter one. In a large set, exact keys are found by hash instead:
+ * a search would wait for memory at each step. Built once, then immutable. */
 #ifndef CHANCERY_POLICY_PREFIX_H
 #define CHANCERY_POLICY_PREFIX_H
 
@@ -32,6 +33,10 @@ struct policy_prefix {
     size_t n;
     const uint32_t *from; /* set s is at[from[s] .. from[s + 1]) */
     size_t n_sets;
+    const uint32_t *open;      /* places of open keys, in order */
+    const uint32_t *open_from; /* those of set s are open[open_from[s] .. open_from[s + 1]) */
+    const uint32_t *slots; /* exact keys by hash: place + 1 of the last of equal ones; 0: free */
+    size_t n_slots;        /* a power of 2 */
 };
 
 /* policy_prefix_add copies a key into `arena` for the index to be made. CH_LIMIT, CH_NOMEM. */

@@ -191,7 +191,7 @@ static uint32_t next(uint32_t *seed)
 
 static size_t word(uint32_t *seed, uint8_t out[8])
 {
-    size_t n = next(seed) % 7;
+    size_t n = next(seed) % 9;
     for (size_t i = 0; i < n; i++) {
         out[i] = (uint8_t)('a' + next(seed) % 2);
     }
@@ -210,8 +210,8 @@ static void index_finds_what_a_simple_search_finds(void **state)
             size_t len;
             uint32_t set;
             bool open;
-        } keys[40];
-        size_t n = next(&seed) % 40;
+        } keys[400];
+        size_t n = next(&seed) % (round % 2 == 0 ? 40 : 400); /* small and large sets */
         arena_init(&arena, 0);
         for (size_t i = 0; i < n; i++) {
             keys[i].len = word(&seed, keys[i].key);
