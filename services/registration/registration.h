@@ -29,7 +29,7 @@
  */
 #define REGISTRATION_QUIET_US 2000
 #define REGISTRATION_COLLECT_US 8000
-#define REGISTRATION_REVOKERS_MAX 64
+#define REGISTRATION_PATTERNS_MAX 64
 #define REGISTRATION_QUEUE_MAX 4096 /* items waiting; more are shed */
 
 /* The items of one RPC. */
@@ -63,14 +63,18 @@ struct registration_item {
     bool finished;
 };
 
+/* Identities, or with a '*' at the end what they begin with. */
+struct registration_patterns {
+    char texts[REGISTRATION_PATTERNS_MAX][256];
+    size_t n;
+};
+
 struct registration {
     struct daemon *daemon;
     struct db_pool *db;
     struct hsm_key *statement_key;
     struct rpc_channel *ca, *revocation;
-    /* Identity patterns that may revoke anything; NULL-terminated. */
-    char revoker_texts[REGISTRATION_REVOKERS_MAX][256];
-    const char *revokers[REGISTRATION_REVOKERS_MAX + 1];
+    struct registration_patterns revokers, readers; /* who may revoke, or see, anything */
 
     pthread_mutex_t lock;
     pthread_cond_t wake;
@@ -192,6 +196,9 @@ enum chancery_err registration_audit_refusals(struct registration *r,
                                               struct diag *diag) MUST_CHECK;
 /* registration_may_revoke_all says whether `caller` matches a pattern of `revokers`. */
 bool registration_may_revoke_all(const struct registration *r, const char *caller);
+/* registration_may_read_all says whether `caller` matches a pattern of `readers` or `revokers`:
+ * others see their own certificates only. */
+bool registration_may_read_all(const struct registration *r, const char *caller);
 
 /* ---- store_request.c ---- */
 struct registration_row {

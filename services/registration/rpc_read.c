@@ -90,6 +90,18 @@ static enum chancery_err find(struct registration *r, struct arena *arena,
     return add_status(r, arena, (*out)->certificates, (*out)->n_certificates, diag);
 }
 
+/* Leaves the caller's own certificates. */
+static void keep_own(Chancery__Ca__V1__FindCertificatesResponse *found, const char *caller)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < found->n_certificates; i++) {
+        if (strcmp(found->certificates[i]->requester, caller) == 0) {
+            found->certificates[kept++] = found->certificates[i];
+        }
+    }
+    found->n_certificates = kept;
+}
+
 enum chancery_err registration_rpc_get(struct rpc_call *call, const ProtobufCMessage *in,
                                        ProtobufCMessage *out, void *ctx)
 {
@@ -109,6 +121,9 @@ enum chancery_err registration_rpc_get(struct rpc_call *call, const ProtobufCMes
     ask.page_size = 2;
     Chancery__Ca__V1__FindCertificatesResponse *found = NULL;
     TRY(find(r, rpc_arena(call), &ask, &found, rpc_diag(call)));
+    if (!registration_may_read_all(r, rpc_caller(call))) {
+        keep_own(found, rpc_caller(call)); /* somebody else's is as unknown as none */
+    }
     if (found->n_certificates == 0) {
         return diag_set(rpc_diag(call), CH_NOT_FOUND, "serial", "certificate.unknown",
                         "no certificate with this serial or request id");
@@ -156,6 +171,13 @@ enum chancery_err registration_rpc_list(struct rpc_call *call, const ProtobufCMe
     ask.issuer_id = req->issuer_id;
     ask.profile = req->profile;
     ask.requester = req->requester;
+    if (!registration_may_read_all(r, rpc_caller(call))) {
+        if (req->requester[0] != '\0' && strcmp(req->requester, rpc_caller(call)) != 0) {
+            return diag_set(rpc_diag(call), CH_DENIED, "requester", "certificate.reader",
+                            "only a configured reader or revoker sees certificates of others");
+        }
+        ask.requester = (char *)(uintptr_t)rpc_caller(call);
+    }
     ask.name = req->name;
     ask.not_after_before_s = req->not_after_before_s;
     ask.not_after_after_s = req->not_after_after_s;

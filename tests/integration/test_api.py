@@ -168,6 +168,24 @@ class Api(unittest.TestCase):
             stub.Revoke(messages.RevokeRequest(issuer_id=answer.certificate.issuer_id, serial=answer.certificate.serial), timeout=10)
         self.assertEqual(caught.exception.code().name, "PERMISSION_DENIED")
 
+    def test_anothers_certificate_is_not_shown(self):
+        mine = self.enrol(make_csr("seen.example.test")[1]).certificate
+        messages, stub = stack.stub("registration", identity="mallory")
+        for query in (messages.GetCertificateRequest(issuer_id=mine.issuer_id, serial=mine.serial),
+                      messages.GetCertificateRequest(serial=mine.serial), messages.GetCertificateRequest(request_id=mine.request_id)):
+            with self.assertRaises(grpc.RpcError) as caught:
+                stub.GetCertificate(query, timeout=10)
+            self.assertEqual(caught.exception.code().name, "NOT_FOUND")  # as if there were none
+        with self.assertRaises(grpc.RpcError) as caught:
+            stub.ListCertificates(messages.ListCertificatesRequest(requester=mine.requester), timeout=10)
+        self.assertEqual(error_detail(caught.exception).rule, "certificate.reader")
+        own = stub.Enroll(messages.EnrollRequest(profile="web", pkcs10=make_csr("own.example.test")[1]), timeout=20).certificate
+        for query in (messages.ListCertificatesRequest(), messages.ListCertificatesRequest(requester=own.requester)):
+            self.assertEqual([c.serial for c in stub.ListCertificates(query, timeout=10).certificates], [own.serial])
+        self.assertEqual(stub.GetCertificate(messages.GetCertificateRequest(serial=own.serial), timeout=10).certificate.der, own.der)
+        # Who may revoke anything sees it.
+        self.assertEqual(self.registration.GetCertificate(messages.GetCertificateRequest(serial=own.serial), timeout=10).certificate.der, own.der)
+
     def test_unknown_profile(self):
         self.refused(lambda: self.enrol(make_csr("x.example.test")[1], profile="nope"), "NOT_FOUND", rule="profile")
 
