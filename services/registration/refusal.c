@@ -39,26 +39,3 @@ enum chancery_err registration_audit_refusals(struct registration *r,
     }
     return CH_OK;
 }
-
-static bool listed(const struct registration_patterns *p, const char *caller)
-{
-    for (size_t i = 0; i < p->n; i++) {
-        const char *text = p->texts[i];
-        size_t n = strlen(text);
-        bool prefix = n > 0 && text[n - 1] == '*';
-        if (prefix ? strncmp(caller, text, n - 1) == 0 : strcmp(caller, text) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-bool registration_may_revoke_all(const struct registration *r, const char *caller)
-{
-    return listed(&r->revokers, caller);
-}
-
-bool registration_may_read_all(const struct registration *r, const char *caller)
-{
-    return listed(&r->readers, caller) || listed(&r->revokers, caller);
-}

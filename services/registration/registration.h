@@ -8,6 +8,7 @@
 
 #include <pthread.h>
 
+#include "allowed.h"
 #include "chancery/ca/v1/ca.pb-c.h"
 #include "chancery/registration/v1/registration.pb-c.h"
 #include "daemon/daemon.h"
@@ -29,7 +30,6 @@
  */
 #define REGISTRATION_QUIET_US 2000
 #define REGISTRATION_COLLECT_US 8000
-#define REGISTRATION_PATTERNS_MAX 64
 #define REGISTRATION_QUEUE_MAX 4096 /* items waiting; more are shed */
 
 /* The items of one RPC. */
@@ -61,12 +61,6 @@ struct registration_item {
     unsigned lone_failures; /* whole-call failures while alone in its call */
     unsigned voids;
     bool finished;
-};
-
-/* Identities, or with a '*' at the end what they begin with. */
-struct registration_patterns {
-    char texts[REGISTRATION_PATTERNS_MAX][256];
-    size_t n;
 };
 
 struct registration {
@@ -194,11 +188,6 @@ struct registration_refusal {
 enum chancery_err registration_audit_refusals(struct registration *r,
                                               const struct registration_refusal *list, size_t n,
                                               struct diag *diag) MUST_CHECK;
-/* registration_may_revoke_all says whether `caller` matches a pattern of `revokers`. */
-bool registration_may_revoke_all(const struct registration *r, const char *caller);
-/* registration_may_read_all says whether `caller` matches a pattern of `readers` or `revokers`:
- * others see their own certificates only. */
-bool registration_may_read_all(const struct registration *r, const char *caller);
 
 /* ---- store_request.c ---- */
 struct registration_row {

@@ -31,31 +31,6 @@ static const struct rpc_method methods[] = {
     {"Approve", RPC_UNARY, registration_rpc_approve, people},
 };
 
-/* Key `revokers` or `readers`: identities, "/user/alice" or with a trailing *, that may revoke, or
- * see, certificates of everybody. */
-static enum chancery_err read_patterns(struct registration *r, const char *key,
-                                       struct registration_patterns *out, struct diag *diag)
-{
-    const struct conf_node *nodes = NULL;
-    TRY(conf_list(daemon_conf(r->daemon), key, CONF_OPTIONAL, &nodes, diag));
-    size_t n = conf_count(nodes);
-    if (n > REGISTRATION_PATTERNS_MAX) {
-        return conf_error(nodes, CH_LIMIT, "config.patterns", diag, "at most %d %s",
-                          REGISTRATION_PATTERNS_MAX, key);
-    }
-    for (size_t i = 0; i < n; i++) {
-        const char *text = NULL;
-        TRY(conf_scalar(conf_at(nodes, i), &text, diag));
-        if (text[0] != '/') {
-            return conf_error(conf_at(nodes, i), CH_INVALID, "config.patterns", diag,
-                              "write an identity of this trust domain, such as /user/alice");
-        }
-        TRY(daemon_uri(r->daemon, text, out->texts[i], sizeof out->texts[i]));
-    }
-    out->n = n;
-    return CH_OK;
-}
-
 static void purge(void *ctx)
 {
     struct registration *r = ctx;
@@ -79,8 +54,8 @@ static void stop_queue(void *ctx)
 enum chancery_err registration_service_open(struct registration *r, struct diag *diag)
 {
     struct hsm_token *token = NULL;
-    TRY(read_patterns(r, "revokers", &r->revokers, diag));
-    TRY(read_patterns(r, "readers", &r->readers, diag));
+    TRY(registration_patterns_read(r->daemon, "revokers", &r->revokers, diag));
+    TRY(registration_patterns_read(r->daemon, "readers", &r->readers, diag));
     TRY(daemon_db_open(r->daemon, &r->db, diag));
     TRY(daemon_hsm_open(r->daemon, &token, diag));
     TRY(daemon_hsm_key(r->daemon, token, &daemon_trust(r->daemon)->statement, &r->statement_key,
