@@ -232,7 +232,8 @@ def check_binaries(root, build):
 
 # What an installation must hold, relative to its prefix.
 INSTALLED = ("bin/chancery", "share/chancery/chancery.protoset", "share/chancery/proto/chancery/registration/v1/registration.proto",
-             "share/chancery/bundles/default/bundle.yaml", "share/chancery/migrations/0001_roles_and_schemas.sql",
+             "share/chancery/bundles/default/bundle.yaml", "share/chancery/schema/profile.schema.json",
+             "share/chancery/migrations/0001_roles_and_schemas.sql",
              "share/doc/chancery/LICENSE", "share/doc/chancery/docs/THREATS.md", "share/doc/chancery/examples/rehearsal.yaml",
              "lib/systemd/system/chancery-signer.service", "lib/systemd/system/chancery-identity.service")
 TEST_ONLY = ("chancery-bench", "chancery_killable", "p11proxy")
