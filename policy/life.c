@@ -38,6 +38,8 @@ struct policy_life {
     char *trust_domain;
     pthread_mutex_t lock; /* updates: everything below but slots and current */
     struct policy_chain chain;
+    uint64_t refused; /* number of the promotion that did not verify, and its bundle; 0: none */
+    uint8_t refused_sha256[32];
     uint64_t expected; /* the chain reaches this number, with this bundle there */
     uint8_t expected_sha256[32];
     struct set known; /* what the next set holds; payload NULL: not prepared yet */
@@ -306,7 +308,12 @@ static enum chancery_err learn_all(struct policy_life *l, const struct policy_li
             return l->chain.last.sequence < l->expected ? other_history(l, diag) : CH_OK;
         }
         for (size_t i = 0; i < n; i++) {
-            TRY(learn(l, src, &links[i], now_s, diag));
+            enum chancery_err err = learn(l, src, &links[i], now_s, diag);
+            if (err != CH_OK) {
+                l->refused = links[i].plan.sequence;
+                memcpy(l->refused_sha256, links[i].plan.bundle, sizeof l->refused_sha256);
+                return err;
+            }
             *changed = true;
         }
     }
@@ -328,6 +335,7 @@ enum chancery_err policy_life_update(struct policy_life *l, const struct policy_
     struct diag second = {.field = ""};
     bool changed = false;
     pthread_mutex_lock(&l->lock);
+    l->refused = 0;
     enum chancery_err err = learn_all(l, source, now_s, &changed, diag), prepared = CH_OK;
     changed = forget_old(l, now_s, false) || changed;
     if (unprepared(l)) {
@@ -352,6 +360,15 @@ uint64_t policy_life_end(struct policy_life *l, uint8_t out_sha256[32])
     pthread_mutex_lock(&l->lock);
     uint64_t sequence = l->chain.last.sequence;
     memcpy(out_sha256, policy_bundle_hash(l->chain.last.officers), 32);
+    pthread_mutex_unlock(&l->lock);
+    return sequence;
+}
+
+uint64_t policy_life_refused(struct policy_life *l, uint8_t out_sha256[32])
+{
+    pthread_mutex_lock(&l->lock);
+    uint64_t sequence = l->refused;
+    memcpy(out_sha256, l->refused_sha256, 32);
     pthread_mutex_unlock(&l->lock);
     return sequence;
 }

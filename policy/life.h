@@ -64,6 +64,10 @@ struct policy_life_source {
 enum chancery_err policy_life_update(struct policy_life *l, const struct policy_life_source *source,
                                      int64_t now_s, struct diag *diag) MUST_CHECK;
 
+/* policy_life_refused tells which promotion the last update stopped at because it did not verify:
+ * its number and bundle; 0 when it stopped at none. */
+uint64_t policy_life_refused(struct policy_life *l, uint8_t out_sha256[32]);
+
 /* policy_life_mark writes what a process keeps outside the source to know what it has acted on: one
  * line about the end of the chain. policy_life_expect reads such a line back (empty: nothing to
  * expect; of another first bundle: likewise): from then on an update that ends before that place,

@@ -12,17 +12,24 @@
 #define RULE_OCTETS 64
 #define MARK "bundle"
 
+struct refused {
+    char rule[RULE_OCTETS];
+    uint64_t sequence;
+    uint8_t sha256[32];
+};
+
 struct ca_bundles {
     struct ca *ca;
     struct policy_folder folder; /* the first bundle's files */
     struct policy_life *life;
     uint8_t first[32];
-    pthread_mutex_t lock;      /* one refresh at a time; and what follows */
-    uint64_t marked;           /* number in the mark */
-    char refused[RULE_OCTETS]; /* rule that stood against the chain's next promotion, logged */
-    atomic_bool known;         /* policy has told once */
+    pthread_mutex_t lock;   /* one refresh at a time; and what follows */
+    uint64_t marked;        /* number in the mark */
+    struct refused refused; /* what stood against the chain's next promotion, logged */
+    atomic_bool known;      /* policy has told once */
     atomic_bool behind;
-    uint64_t logged; /* number whose coming into force is in the log, plus 1; the task's */
+    enum chancery_err last; /* of the task: log only changes */
+    uint64_t logged;        /* number whose coming into force is in the log, plus 1; the task's */
 };
 
 /* ---- the source: chancery-policy ---- */
@@ -168,8 +175,8 @@ enum chancery_err ca_bundles_refresh(struct ca_bundles *b, struct diag *diag)
 static void log_in_force(struct ca_bundles *b)
 {
     struct diag diag = {.field = ""};
-    const struct policy_life_item *i = policy_life_take(b->life, NULL, os_now_s());
-    if (i == NULL) {
+    const struct policy_life_item *i = NULL;
+    if (ca_bundles_take(b, os_now_s(), &i, NULL) != CH_OK) {
         return;
     }
     if (b->logged != i->sequence + 1) {
@@ -186,15 +193,25 @@ static void log_in_force(struct ca_bundles *b)
     policy_life_drop(b->life, i);
 }
 
+/* Each promotion that does not verify is logged once for each reason. */
 static void log_refused(struct ca_bundles *b, enum chancery_err err, const struct diag *why)
 {
     struct diag diag = {.field = ""};
-    const struct daemon_field f[] = {DAEMON_STR("step", "chain"), DAEMON_STR("rule", why->rule),
-                                     DAEMON_STR("code", err_name(err))};
+    struct refused now = {.sequence = 0};
+    memcpy(now.rule, why->rule, sizeof now.rule);
+    now.sequence = policy_life_refused(b->life, now.sha256);
+    if (memcmp(&now, &b->refused, sizeof now) == 0) {
+        return;
+    }
+    const struct daemon_field f[] = {DAEMON_STR("step", "chain"), DAEMON_STR("rule", now.rule),
+                                     DAEMON_STR("code", err_name(err)),
+                                     DAEMON_NUM("sequence", now.sequence),
+                                     DAEMON_DIGEST("bundle", slice_of(now.sha256, 32))};
     log_diag(LOG_LEVEL_WARN, "ca.bundle_refused", err, why);
-    enum chancery_err logged = daemon_audit(b->ca->d, "bundle.refused", f, 3, NULL, &diag);
+    enum chancery_err logged =
+        daemon_audit(b->ca->d, "bundle.refused", f, now.sequence == 0 ? 3 : 5, NULL, &diag);
     if (logged == CH_OK) {
-        memcpy(b->refused, why->rule, sizeof b->refused);
+        b->refused = now;
     } else {
         log_diag(LOG_LEVEL_WARN, "ca.bundle_refused", logged, &diag);
     }
@@ -206,12 +223,15 @@ static void task(void *ctx)
     struct diag diag = {.field = ""};
     enum chancery_err err = ca_bundles_refresh(b, &diag);
     if (err == CH_OK) {
-        b->refused[0] = '\0';
+        b->refused = (struct refused){.sequence = 0};
     } else if (!refuted(err)) {
-        log_diag(LOG_LEVEL_WARN, "ca.bundles", err, &diag);
-    } else if (strcmp(b->refused, diag.rule) != 0) {
+        if (err != b->last) {
+            log_diag(LOG_LEVEL_WARN, "ca.bundles", err, &diag);
+        }
+    } else {
         log_refused(b, err, &diag);
     }
+    b->last = err;
     log_in_force(b);
 }
 

@@ -57,7 +57,7 @@ enum chancery_err bundle_get(struct cli *cli, const uint8_t *sha256, bool with_f
                     &q.base, &answer, diag));
     const Chancery__Policy__V1__GetBundleResponse *b =
         (const Chancery__Policy__V1__GetBundleResponse *)answer;
-    if (b->bundle == NULL || b->next == NULL) {
+    if (b->bundle == NULL) {
         return diag_set(diag, CH_INTEGRITY, "bundle", "bundle.answer",
                         "the server's answer lacks the bundle");
     }
@@ -81,6 +81,10 @@ enum chancery_err bundle_plan(const Chancery__Policy__V1__GetBundleResponse *b,
                               const uint8_t sha256[32], struct policy_plan *out, struct diag *diag)
 {
     const Chancery__Policy__V1__Plan *p = b->next;
+    if (p == NULL) {
+        return diag_set(diag, CH_UNAVAILABLE, "next", "bundle.plan",
+                        "the service does not know which bundle is in force; try later");
+    }
     if (!digest_of(p->first_sha256, out->first) ||
         !digest_of(p->predecessor_sha256, out->predecessor) ||
         !digest_of(p->bundle_sha256, out->bundle) || memcmp(out->bundle, sha256, 32) != 0) {

@@ -267,8 +267,11 @@ static enum chancery_err get_run(struct cli *cli, const struct args *args, struc
         TRY(write_files(cli, args_get(args, "out"), files, n, diag));
     }
     json_t *o = bundle_json(b->bundle);
-    (void)json_object_set_new(o, "next_number", json_integer((json_int_t)b->next->sequence));
-    (void)json_object_set_new(o, "predecessor", out_hex(rpc_slice(b->next->predecessor_sha256)));
+    if (b->next != NULL) {
+        (void)json_object_set_new(o, "next_number", json_integer((json_int_t)b->next->sequence));
+        (void)json_object_set_new(o, "predecessor",
+                                  out_hex(rpc_slice(b->next->predecessor_sha256)));
+    }
     (void)json_object_set_new(o, "approvals", json_integer((json_int_t)b->n_approvals));
     return out_record(&cli->out, o, BUNDLE_FIELDS, sizeof BUNDLE_FIELDS / sizeof *BUNDLE_FIELDS);
 }

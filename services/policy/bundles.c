@@ -14,19 +14,26 @@
 #define RULE_OCTETS 64
 #define MARK "bundle"
 
+struct refused {
+    char rule[RULE_OCTETS];
+    uint64_t sequence;
+    uint8_t sha256[32];
+};
+
 struct policy_bundles {
     struct daemon *d;
     struct db_pool *db;
     struct policy_folder folder; /* the first bundle's files: put into the database once */
     struct policy_life *life;
     uint8_t first[32];
-    pthread_mutex_t lock;      /* one refresh at a time; and what follows */
-    uint64_t marked;           /* number in the mark */
-    bool seeded;               /* the first bundle is in the database */
-    char refused[RULE_OCTETS]; /* rule that stood against the chain's next promotion, logged */
-    _Atomic int64_t known_ms;  /* when all that verifies was last known; 0: never */
+    pthread_mutex_t lock;     /* one refresh at a time; and what follows */
+    uint64_t marked;          /* number in the mark */
+    bool seeded;              /* the first bundle is in the database */
+    struct refused refused;   /* what stood against the chain's next promotion, logged */
+    _Atomic int64_t known_ms; /* when all that verifies was last known; 0: never */
     atomic_bool behind;
-    _Atomic uint64_t logged; /* number whose coming into force is in the log, plus 1 */
+    enum chancery_err last; /* of the task: log only changes */
+    uint64_t logged;        /* number whose coming into force is in the log, plus 1 */
 };
 
 /* ---- the source: the database ---- */
@@ -91,11 +98,12 @@ void policy_bundles_refused(const struct policy_bundles *b, const char *step, co
 static void log_in_force(struct policy_bundles *b)
 {
     struct diag diag = {.field = ""};
-    const struct policy_life_item *i = policy_life_take(b->life, NULL, os_now_s());
-    if (i == NULL || atomic_load(&b->logged) == i->sequence + 1) {
-        if (i != NULL) {
-            policy_life_drop(b->life, i);
-        }
+    const struct policy_life_item *i = NULL;
+    if (policy_bundles_take(b, slice_of(NULL, 0), os_now_s(), &i, NULL) != CH_OK) {
+        return;
+    }
+    if (b->logged == i->sequence + 1) {
+        policy_life_drop(b->life, i);
         return;
     }
     const struct daemon_field f[] = {DAEMON_DIGEST("bundle", slice_of(i->sha256, 32)),
@@ -107,7 +115,7 @@ static void log_in_force(struct policy_bundles *b)
         log_event(LOG_LEVEL_INFO, "policy.bundle", LOG_STR("sha256", hex),
                   LOG_NUM("sequence", i->sequence),
                   LOG_NUM("profiles", policy_profile_count(i->payload)));
-        atomic_store(&b->logged, i->sequence + 1);
+        b->logged = i->sequence + 1;
     } else {
         log_diag(LOG_LEVEL_WARN, "policy.bundle", err, &diag);
     }
@@ -179,19 +187,33 @@ enum chancery_err policy_bundles_refresh(struct policy_bundles *b, struct diag *
     return err;
 }
 
+/* Each promotion that does not verify is logged once for each reason. */
+static void log_refused(struct policy_bundles *b, enum chancery_err err, const struct diag *why)
+{
+    struct refused now = {.sequence = 0};
+    memcpy(now.rule, why->rule, sizeof now.rule);
+    now.sequence = policy_life_refused(b->life, now.sha256);
+    if (memcmp(&now, &b->refused, sizeof now) != 0) {
+        b->refused = now;
+        policy_bundles_refused(b, "chain", now.sequence == 0 ? NULL : now.sha256, "", err, why);
+    }
+}
+
 static void task(void *ctx)
 {
     struct policy_bundles *b = ctx;
     struct diag diag = {.field = ""};
     enum chancery_err err = policy_bundles_refresh(b, &diag);
     if (err == CH_OK) {
-        b->refused[0] = '\0';
+        b->refused = (struct refused){.sequence = 0};
     } else if (away(err)) {
-        log_diag(LOG_LEVEL_WARN, "policy.bundles", err, &diag);
-    } else if (strcmp(b->refused, diag.rule) != 0) {
-        memcpy(b->refused, diag.rule, sizeof b->refused);
-        policy_bundles_refused(b, "chain", NULL, "", err, &diag);
+        if (err != b->last) {
+            log_diag(LOG_LEVEL_WARN, "policy.bundles", err, &diag);
+        }
+    } else {
+        log_refused(b, err, &diag);
     }
+    b->last = err;
     log_in_force(b);
 }
 

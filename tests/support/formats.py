@@ -95,3 +95,14 @@ def approval(subject, step, spki, decision=1, purpose=1, issued=None, life=3600)
     issued = int(time.time()) if issued is None else issued
     return (b"chancery/approval/v1\n" + bytes([purpose]) + subject + field(step.encode()) + bytes([decision])
             + struct.pack(">qq", issued, issued + life) + sha256(spki))
+
+
+def bundle_hash(files):
+    """chancery/bundle/v1 of {path: content}."""
+    listed = sorted((path.encode(), content) for path, content in files.items())
+    return sha256(b"chancery/bundle/v1\n" + struct.pack(">I", len(listed)) + b"".join(field(path) + sha256(content) for path, content in listed))
+
+
+def promotion_digest(first, sequence, predecessor, bundle, author):
+    """Digest of chancery/promotion/v1: the subject of approvals of a bundle."""
+    return sha256(b"chancery/promotion/v1\n" + first + struct.pack(">Q", sequence) + predecessor + bundle + field(author.encode()))
