@@ -1,9 +1,9 @@
 /* A history record opened: request message, TBS and key. */
 #include "chancery/policy/v1/policy.pb-c.h"
-#include "policy/limits.h"
 #include "policy/tbs.h"
 #include "rpc/codec.h"
 #include "trial/replay.h"
+#include "trial/usage.h"
 
 static struct slice bin(ProtobufCBinaryData b)
 {
@@ -20,6 +20,17 @@ static enum chancery_err read_item(const struct trial_record *r, struct arena *a
         (const Chancery__Policy__V1__CertificateItem *)m;
     TRY(permit_request_from_proto(item->request, arena, &out->request, diag));
     TRY(permit_request_digest(&out->request, out->digest, diag)); /* sizes and order */
+    struct policy_approval *approvals =
+        arena_alloc(arena, (item->n_approvals + 1) * sizeof *approvals);
+    if (approvals == NULL) {
+        return CH_NOMEM;
+    }
+    for (size_t i = 0; i < item->n_approvals; i++) {
+        approvals[i] = (struct policy_approval){bin(item->approvals[i]->approval),
+                                                bin(item->approvals[i]->signature)};
+    }
+    out->approvals = approvals;
+    out->n_approvals = item->n_approvals;
     out->issuer_id = item->issuer_id;
     out->tbs = bin(item->tbs);
     return CH_OK;
@@ -28,8 +39,13 @@ static enum chancery_err read_item(const struct trial_record *r, struct arena *a
 enum chancery_err trial_case_read(const struct trial_record *r, struct arena *arena,
                                   struct trial_case *out, struct diag *diag)
 {
-    static const struct policy_usage aside = {.state = POLICY_USAGE_ASIDE};
-    struct trial_case c = {.usage = &aside};
+    struct trial_case c = {.n_approvals = 0};
+    struct policy_usage *usage = arena_alloc(arena, sizeof *usage);
+    if (usage == NULL) {
+        return CH_NOMEM;
+    }
+    TRY(trial_usage_read(r->usage, usage, diag));
+    c.usage = usage;
     enum chancery_err err = read_item(r, arena, &c, diag);
     if (err != CH_OK) {
         return err == CH_NOMEM ? err

@@ -90,7 +90,7 @@ enum chancery_err trial_piece_header(const uint8_t header[TRIAL_PIECE_HEADER],
                                      enum trial_piece *out_kind, size_t *out_len, struct diag *diag)
 {
     size_t len = u32(header + 1);
-    if (header[0] < TRIAL_PIECE_HEAD || header[0] > TRIAL_PIECE_RECORDS || len > TRIAL_BODY_MAX) {
+    if (header[0] < TRIAL_PIECE_HEAD || header[0] > TRIAL_PIECE_RECORDS || len > TRIAL_PIECE_MAX) {
         return diag_set(diag, CH_MALFORMED, "history", "history.file",
                         "a piece of the file is of an unknown kind or too long");
     }

@@ -34,6 +34,7 @@ enum chancery_err trial_record_next(struct slice *body, struct trial_record *out
 
 /* ---- files ---- */
 
+#define TRIAL_PIECE_MAX ((size_t)16 << 20) /* a bundle has 12 MiB at most */
 #define TRIAL_FILE_MAGIC "chancery/history-file/v1\n"
 enum trial_piece {
     TRIAL_PIECE_NONE = 0,

@@ -4,17 +4,6 @@
 
 #define WORDS_MAX ((size_t)4096)
 
-static const struct trial_bundle *base_of(const struct trial_replay_opts *o,
-                                          const uint8_t sha256[32])
-{
-    for (size_t i = 0; i < o->n_bases; i++) {
-        if (memcmp(o->bases[i].sha256, sha256, 32) == 0) {
-            return o->bases[i].bundle;
-        }
-    }
-    return NULL;
-}
-
 /* ca built it some moments before it was judged: how far notBefore was set back tells when. */
 static int64_t built_at(const struct trial_record *rec, const struct trial_case *c,
                         const struct trial_bundle *base)
@@ -136,7 +125,7 @@ static enum chancery_err judge_case(struct trial_worker *w, const struct trial_r
                                     const struct trial_case *c, struct trial_change *out)
 {
     static const uint8_t no_serial[TBS_SERIAL] = {1};
-    const struct trial_bundle *base = base_of(w->opts, rec->bundle_sha256);
+    const struct trial_bundle *base = trial_replay_find_base(w->replay, rec->bundle_sha256);
     struct trial_result now;
     bool permitted = false;
     const struct trial_request r = {.request = &c->request,

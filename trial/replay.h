@@ -45,15 +45,10 @@ struct trial_report {
     size_t n_changes;
 };
 
-struct trial_base {
-    uint8_t sha256[32];
-    const struct trial_bundle *bundle;
-};
+#define TRIAL_BASES_MAX 1024 /* bundles that judged in the days replayed */
 struct trial_replay_opts {
     const struct trial_world *world;
     const struct trial_bundle *candidate;
-    const struct trial_base *bases;
-    size_t n_bases;
     unsigned threads; /* 0: one */
 };
 
@@ -61,6 +56,10 @@ struct trial_replay_opts {
 struct trial_replay;
 enum chancery_err trial_replay_new(const struct trial_replay_opts *opts,
                                    struct trial_replay **out) MUST_CHECK;
+/* trial_replay_base makes a base known, before the records that it judged are pushed; it must
+ * outlive the replay. CH_LIMIT. */
+enum chancery_err trial_replay_base(struct trial_replay *r,
+                                    const struct trial_bundle *base) MUST_CHECK;
 /* trial_replay_push hands over a body of records (copied); waits while all threads are behind. The
  * error of an earlier body ends it: CH_MALFORMED "history.*", CH_NOMEM. */
 enum chancery_err trial_replay_push(struct trial_replay *r, struct slice body,

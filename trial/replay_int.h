@@ -21,6 +21,8 @@ struct trial_worker {
     struct diag diag;
 };
 
+/* trial_replay_find_base gives the base with that hash, NULL when it is not known. */
+const struct trial_bundle *trial_replay_find_base(struct trial_replay *r, const uint8_t sha256[32]);
 /* trial_replay_record judges one record and keeps what changed. */
 enum chancery_err trial_replay_record(struct trial_worker *w, const struct trial_record *rec,
                                       uint64_t sequence) MUST_CHECK;

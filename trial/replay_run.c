@@ -25,12 +25,37 @@ struct trial_replay {
     enum chancery_err err; /* the first one */
     struct diag diag;
     uint64_t bodies;
+    const struct trial_bundle *bases[TRIAL_BASES_MAX];
+    size_t n_bases;
     unsigned n_threads;
     pthread_t threads[TRIAL_THREADS_MAX];
     struct trial_worker *workers;
     struct trial_report report;
     bool finished;
 };
+
+enum chancery_err trial_replay_base(struct trial_replay *r, const struct trial_bundle *base)
+{
+    pthread_mutex_lock(&r->lock);
+    bool room = r->n_bases < TRIAL_BASES_MAX;
+    if (room) {
+        r->bases[r->n_bases++] = base;
+    }
+    pthread_mutex_unlock(&r->lock);
+    return room ? CH_OK : CH_LIMIT;
+}
+
+const struct trial_bundle *trial_replay_find_base(struct trial_replay *r, const uint8_t sha256[32])
+{
+    const struct trial_bundle *found = NULL;
+    pthread_mutex_lock(&r->lock);
+    for (size_t i = r->n_bases; i > 0 && found == NULL; i--) { /* the latest are asked for most */
+        const struct policy_bundle *b = trial_bundle_of(r->bases[i - 1]);
+        found = memcmp(policy_bundle_hash(b), sha256, 32) == 0 ? r->bases[i - 1] : NULL;
+    }
+    pthread_mutex_unlock(&r->lock);
+    return found;
+}
 
 enum chancery_err trial_worker_keep(struct trial_worker *w, const struct trial_change *c)
 {

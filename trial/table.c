@@ -364,6 +364,7 @@ static enum chancery_err surroundings(const struct trial_case_nodes *c,
 {
     const char *at = NULL, *type = NULL;
     const struct conf_node *issuer = part(c, "issuer"), *alter = part(c, "alter");
+    const struct conf_node *usage = part(c, "usage");
     TRY(conf_string(trial_node(c, "at"), "at", CONF_OPTIONAL, &at, diag));
     if (at != NULL && !read_time(at, &out->at_s)) {
         return conf_error(part(c, "at"), CH_INVALID, "test.at", diag,
@@ -383,14 +384,19 @@ static enum chancery_err surroundings(const struct trial_case_nodes *c,
     if (alter != NULL) {
         TRY(trial_read_alter(alter, c->arena, &out->alter, diag));
     }
+    if (usage != NULL) {
+        TRY(trial_read_usage(usage, out->at_s, &out->usage, diag));
+    }
     return approvals(c, out, diag);
 }
 
 static enum chancery_err read_case(const struct trial_case_nodes *c, struct trial_table_case *out,
                                    struct diag *diag)
 {
-    *out = (struct trial_table_case){
-        .at_s = TRIAL_AT_DEFAULT, .build = true, .issuer_life_s = ISSUER_LIFE_S};
+    *out = (struct trial_table_case){.at_s = TRIAL_AT_DEFAULT,
+                                     .build = true,
+                                     .issuer_life_s = ISSUER_LIFE_S,
+                                     .usage = trial_usage_free()};
     if (conf_kind(c->own) != CONF_MAP) {
         return conf_error(c->own, CH_INVALID, "test.case", diag, "a case is a map");
     }
@@ -426,9 +432,10 @@ static void take_all(const struct conf_node *n)
 static void take_defaults(const struct conf_node *defaults)
 {
     static const char *const keys[] = {
-        "profile", "tenant", "requester",  "caller", "protocol",  "proof",    "authentication",
-        "claims",  "csr",    "subject",    "names",  "key",       "validity", "at",
-        "build",   "issuer", "extensions", "alter",  "approvals", "expect",   "rules"};
+        "profile",        "tenant", "requester", "caller",  "protocol",   "proof",
+        "authentication", "claims", "csr",       "subject", "names",      "key",
+        "validity",       "at",     "build",     "issuer",  "extensions", "alter",
+        "approvals",      "expect", "rules",     "usage"};
     for (size_t i = 0; defaults != NULL && i < sizeof keys / sizeof keys[0]; i++) {
         take_all(conf_get(defaults, keys[i]));
     }

@@ -122,6 +122,52 @@ enum chancery_err trial_read_alter(const struct conf_node *map, struct arena *ar
     return CH_OK;
 }
 
+/* ---- usage ---- */
+
+static enum chancery_err read_scope(const struct conf_node *map, const char *key,
+                                    struct policy_scope_usage *out, struct diag *diag)
+{
+    const struct conf_node *n = NULL;
+    bool exhausted = false;
+    TRY(conf_map(map, key, CONF_OPTIONAL, &n, diag));
+    if (n == NULL) {
+        return CH_OK;
+    }
+    TRY(conf_bool(n, "rate_exhausted", CONF_OPTIONAL, &exhausted, diag));
+    TRY(conf_int(n, "active", CONF_OPTIONAL, 0, POLICY_ACTIVE_MAX, &out->active, diag));
+    out->granted = !exhausted;
+    out->retry_after_s = exhausted ? 60 : 0;
+    return CH_OK;
+}
+
+enum chancery_err trial_read_usage(const struct conf_node *map, int64_t at_s,
+                                   struct policy_usage *out, struct diag *diag)
+{
+    static const char *const scopes[POLICY_SCOPES] = {[POLICY_SCOPE_REQUESTER] = "requester",
+                                                      [POLICY_SCOPE_PROFILE] = "profile",
+                                                      [POLICY_SCOPE_TENANT_REQUESTER] =
+                                                          "tenant_requester",
+                                                      [POLICY_SCOPE_TENANT] = "tenant"};
+    const char *key = NULL;
+    int64_t left = 0;
+    if (conf_kind(map) != CONF_MAP) {
+        return conf_error(map, CH_INVALID, "test.usage", diag,
+                          "\"usage\" is a map such as {requester: {active: 500}}");
+    }
+    for (size_t i = 0; i < POLICY_SCOPES; i++) {
+        TRY(read_scope(map, scopes[i], &out->scopes[i], diag));
+    }
+    TRY(conf_duration_s(map, "duplicate_ends_in", CONF_OPTIONAL, 1, LIFE_MAX_S, &left, diag));
+    TRY(conf_string(map, "key_used_by", CONF_OPTIONAL, &key, diag));
+    out->duplicate_not_after_s = left == 0 ? 0 : at_s + left;
+    out->key_same = key != NULL && strcmp(key, "requester") == 0;
+    out->key_other = key != NULL && strcmp(key, "another") == 0;
+    return key == NULL || out->key_same || out->key_other
+               ? CH_OK
+               : conf_error(conf_get(map, "key_used_by"), CH_INVALID, "test.usage", diag,
+                            "\"key_used_by\" is requester or another");
+}
+
 /* ---- writing ---- */
 
 struct list {

@@ -5,6 +5,7 @@
 #include "conf/conf.h"
 #include "trial/judge.h"
 #include "trial/table.h"
+#include "trial/usage.h"
 
 #define TRIAL_RULES_EXPECTED_MAX 64
 #define TRIAL_AT_DEFAULT                                                                           \
@@ -47,6 +48,7 @@ struct trial_table_case {
     enum crypto_key_type issuer_key; /* CRYPTO_KEY_NONE: one that the profile allows */
     int64_t issuer_life_s;
     struct trial_alter alter;
+    struct policy_usage usage;
     const struct trial_signed_off *approvals;
     size_t n_approvals;
     enum policy_outcome expect;
@@ -90,6 +92,10 @@ enum chancery_err trial_read_alter(const struct conf_node *map, struct arena *ar
 enum chancery_err trial_alter_tbs(const struct trial_alter *a, struct slice tbs,
                                   struct arena *arena, struct slice *out,
                                   struct diag *diag) MUST_CHECK;
+
+/* trial_read_usage reads `usage` over what is free; at_s: the moment of the case. */
+enum chancery_err trial_read_usage(const struct conf_node *map, int64_t at_s,
+                                   struct policy_usage *out, struct diag *diag) MUST_CHECK;
 
 /* trial_sample_key gives the public key of a type. CH_NOT_FOUND. */
 enum chancery_err trial_sample_key(enum crypto_key_type type,

@@ -1,7 +1,6 @@
 /* Running the cases of a bundle. */
 #include <stdlib.h>
 
-#include "policy/limits.h"
 #include "policy/policy_int.h"
 #include "trial/table_int.h"
 #include "trial/table_officers.h"
@@ -185,7 +184,6 @@ static enum chancery_err carry_out(struct run *r, const struct trial_table_case 
 {
     static const uint8_t serial[TBS_SERIAL] = {0x31, 0x9c, 0x52, 0xe7, 0x0b, 0xd4, 0x68, 0x1f,
                                                0xa5, 0x47, 0xfe, 0x83, 0x26, 0xb9, 0x7a, 0xc1};
-    static const struct policy_usage aside = {.state = POLICY_USAGE_ASIDE};
     struct permit_request request = c->request;
     uint8_t spki[32], digest[PERMIT_DIGEST];
     struct diag why = {.text = ""};
@@ -213,7 +211,7 @@ static enum chancery_err carry_out(struct run *r, const struct trial_table_case 
                               .judged_at_s = c->at_s,
                               .approvals = approvals,
                               .n_approvals = c->n_approvals,
-                              .usage = &aside};
+                              .usage = &c->usage};
     if (err == CH_OK && o->broken == NULL) {
         err = build_and_judge(r, c, &q, o);
     }

@@ -1,6 +1,8 @@
 /* Items judged one by one. */
 #include "decide.h"
 
+#include "dry_run.h"
+
 #include "policy/approvals.h"
 #include "policy/tbs.h"
 
@@ -347,6 +349,10 @@ enum chancery_err policy_decide_limits(const struct policy_decider *d,
     int64_t after_s = 0;
     out->open = NULL;
     o->facts.usage = usage;
+    if (usage != NULL) {
+        o->usage = *usage;
+        out->limited = o;
+    }
     policy_judge_limits(d->bundle, &o->facts, &o->verdict);
     TRY(conclude(&o->verdict, arena, out));
     if (usage == NULL) {
@@ -359,6 +365,38 @@ enum chancery_err policy_decide_limits(const struct policy_decider *d,
         out->diag.retry_after_s = after_s > UINT32_MAX ? UINT32_MAX : (unsigned)after_s;
     }
     return write_item(out, arena);
+}
+
+/* What could not be built is a failed rule like any other. */
+static enum chancery_err say_unbuilt(const struct diag *why, struct arena *arena,
+                                     struct policy_verdict *v)
+{
+    if (v->n == POLICY_RULES_MAX) {
+        v->n--;
+    }
+    struct policy_rule *r = &v->rules[v->n++];
+    *r = (struct policy_rule){.rule = arena_str(arena, slice_str(why->rule)),
+                              .outcome = POLICY_FAIL,
+                              .field = arena_str(arena, slice_str(why->field)),
+                              .observed = arena_str(arena, slice_str(why->text)),
+                              .required = "a certificate that can be written",
+                              .source = "engine"};
+    v->verdict = POLICY_FAIL;
+    return r->rule == NULL || r->field == NULL || r->observed == NULL ? CH_NOMEM : CH_OK;
+}
+
+/* The request with the TBS that ca would build for it. */
+static enum chancery_err judge_built(const struct policy_decider *d, struct slice spki,
+                                     struct arena *arena, struct policy_open *out)
+{
+    struct diag why = {.field = ""};
+    enum chancery_err err = policy_dry_run(d, &out->request, out->digest, spki, out->facts.now_s,
+                                           arena, &out->facts.issuer, &out->facts.tbs, &why);
+    if (err == CH_NOMEM) {
+        return err;
+    }
+    TRY(judge_open(d->bundle, out));
+    return err == CH_OK ? CH_OK : say_unbuilt(&why, arena, &out->verdict);
 }
 
 enum chancery_err policy_decide_request(const struct policy_decider *d,
@@ -383,7 +421,9 @@ enum chancery_err policy_decide_request(const struct policy_decider *d,
     out->facts = (struct policy_facts){
         .tbs = slice_of(in->tbs.data, in->tbs.len), .issuer = issuer, .now_s = now_s};
     own_keys(d, &out->facts);
-    return judge_open(d->bundle, out);
+    return in->tbs.len == 0 && in->spki.len > 0
+               ? judge_built(d, slice_of(in->spki.data, in->spki.len), arena, out)
+               : judge_open(d->bundle, out);
 }
 
 enum chancery_err policy_decide_permit(const struct policy_bundle *bundle,

@@ -18,6 +18,7 @@ struct policy_open {
     struct permit_request request;
     struct policy_facts facts; /* of `request` */
     struct policy_applied limits;
+    struct policy_usage usage;     /* once it is known */
     struct policy_verdict verdict; /* POLICY_NA: it waits; its texts point into it */
     uint8_t digest[PERMIT_DIGEST], tbs_sha256[PERMIT_DIGEST];
     struct slice serial; /* of the TBS, when there is one */
@@ -31,8 +32,9 @@ struct policy_decision {
     bool profile_known;
     bool judged;    /* a certificate that the engine was asked about */
     bool undecided; /* nobody knows what has been used of its limits: not refused, not permitted */
-    struct policy_open *open; /* waits for policy_decide_limits; NULL: decided */
-    const char *issuer_id;    /* as asked; "" when the issuer is unknown */
+    const struct policy_open *limited; /* what was known of its limits; NULL: there are none */
+    struct policy_open *open;          /* waits for policy_decide_limits; NULL: decided */
+    const char *issuer_id;             /* as asked; "" when the issuer is unknown */
     const char *profile;
     /* Refused: why. err is CH_OK exactly when the item is permitted. CH_PRECONDITION
      * "approval.pending": only approvals are missing. */

@@ -20,6 +20,7 @@ static enum chancery_err evaluate(const struct policy_service *s,
                        ? CHANCERY__COMMON__V1__OUTCOME__OUTCOME_PASS
                        : CHANCERY__COMMON__V1__OUTCOME__OUTCOME_FAIL;
     out->bundle_sha256 = rpc_bytes(arena, slice_of(policy_bundle_hash(bundle), 32));
+    out->tbs = rpc_bytes(arena, judged.facts.tbs);
     return out->bundle_sha256.data == NULL ? CH_NOMEM : CH_OK;
 }
 

@@ -5,6 +5,7 @@
 #include "log/log.h"
 #include "os/os.h"
 #include "service.h"
+#include "trial/usage.h"
 
 #define WRITE_MS 200 /* how long a record waits for its row */
 #define PURGE_MS 60000
@@ -18,8 +19,16 @@ static enum chancery_err write_record(const struct policy_decision *d,
                                       const uint8_t bundle_sha256[32], int64_t now_s,
                                       struct buf *out)
 {
-    struct trial_record r = {
-        .judged_at_s = now_s, .permitted = d->err == CH_OK, .failed = slice_str(d->failed)};
+    struct buf usage CLEANUP(buf_clear);
+    buf_init(&usage, TRIAL_USAGE_MAX);
+    if (d->limited != NULL) {
+        TRY(trial_usage_write(&d->limited->usage, &d->limited->limits, &usage));
+    }
+    struct trial_record r = {.usage = buf_slice(&usage),
+
+                             .judged_at_s = now_s,
+                             .permitted = d->err == CH_OK,
+                             .failed = slice_str(d->failed)};
     size_t len = chancery__policy__v1__certificate_item__get_packed_size(in);
     uint8_t *packed = malloc(len + 1);
     if (packed == NULL) {
