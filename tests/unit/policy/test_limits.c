@@ -158,6 +158,11 @@ static void active_certificates(void **state)
     expect("{requester: {active: 4}}", &u, "limit.requester.active", POLICY_FAIL);
     expect("{profile: {active: 5}}", &u, "limit.profile.active", POLICY_PASS);
     expect("{profile: {active: 4}}", &u, "limit.profile.active", POLICY_FAIL);
+    expect("{requester: {active: 5}}", &u, "limit.requester.rate", POLICY_NONE);
+    u.scopes[POLICY_SCOPE_REQUESTER].active = 0;
+    expect("{requester: {active: 1}}", &u, "limit.requester.active", POLICY_PASS);
+    u.scopes[POLICY_SCOPE_REQUESTER].active = 1;
+    expect("{requester: {active: 1}}", &u, "limit.requester.active", POLICY_FAIL);
 }
 
 static void duplicates_are_allowed_late_in_life(void **state)
@@ -166,6 +171,10 @@ static void duplicates_are_allowed_late_in_life(void **state)
     struct policy_usage u = unused;
     expect("{duplicates: refuse}", &u, "limit.duplicate", POLICY_PASS);
     expect("{duplicates: allow}", &u, "limit.duplicate", POLICY_NONE);
+    u.duplicate_not_after_s = FIX_NOW + 1; /* without a window: until its last second */
+    expect("{duplicates: refuse}", &u, "limit.duplicate", POLICY_FAIL);
+    u.duplicate_not_after_s = FIX_NOW;
+    expect("{duplicates: refuse}", &u, "limit.duplicate", POLICY_PASS);
     u.duplicate_not_after_s = FIX_NOW + 10 * 86400;
     expect("{duplicates: refuse}", &u, "limit.duplicate", POLICY_FAIL);
     expect("{duplicates: refuse, renewal_window: 10d}", &u, "limit.duplicate", POLICY_PASS);
@@ -215,6 +224,49 @@ static void unknown_usage_fails_closed(void **state)
     expect("{requester: {rate: 5/1h}}", NULL, "limit.usage", POLICY_FAIL);
     expect("{requester: {rate: 5/1h}}", &unknown, "limit.usage", POLICY_FAIL);
     expect("{requester: {rate: 5/1h}}", &aside, "limit.usage", POLICY_NA);
+}
+
+static const struct policy_rule *rule_of(const struct fix *f, const char *id)
+{
+    for (size_t i = 0; i < f->v.n; i++) {
+        if (strcmp(f->v.rules[i].rule, id) == 0) {
+            return &f->v.rules[i];
+        }
+    }
+    return NULL;
+}
+
+static void results_say_what_was_seen_and_wanted(void **state)
+{
+    (void)state;
+    struct fix f;
+    struct policy_usage u = unused;
+    fix_init(&f);
+    policy_bundle_free(f.bundle);
+    f.bundle =
+        fix_bundle(LIMITS("{requester: {rate: 5/1h, burst: 3, active: 7}, key_reuse: refuse}"));
+    u.attempts = POLICY_ATTEMPTS_MAX;
+    judge(&f, &u);
+    assert_string_equal(rule_of(&f, "limit.requester.rate")->observed, "a token is free");
+    assert_string_equal(rule_of(&f, "limit.requester.rate")->required, "5 per 3600 s, burst 3");
+    assert_string_equal(rule_of(&f, "limit.requester.active")->required, "at most 7");
+    assert_string_equal(rule_of(&f, "limit.requester.active")->observed, "0");
+    assert_string_equal(rule_of(&f, "limit.key_reuse")->observed, "not used before");
+    assert_int_equal(rule_of(&f, "limit.recorded")->outcome, POLICY_NA); /* too many attempts */
+    u = unused;
+    u.scopes[POLICY_SCOPE_REQUESTER] = (struct policy_scope_usage){false, 1, 7};
+    u.key_same = true;
+    judge(&f, &u);
+    int64_t after = 0;
+    assert_string_equal(rule_of(&f, "limit.requester.rate")->observed, "none free for 1 s");
+    assert_string_equal(rule_of(&f, "limit.key_reuse")->observed, "used by this requester");
+    assert_int_equal(rule_of(&f, "limit.recorded")->outcome, POLICY_NA);
+    u.key_same = false;
+    u.scopes[POLICY_SCOPE_REQUESTER].active = 0;
+    judge(&f, &u);
+    assert_true(policy_limits_retry(&f.v, &u, &after));
+    assert_int_equal(after, 1);
+    fix_clear(&f);
 }
 
 /* ---- tenants ---- */
@@ -405,6 +457,7 @@ int main(void)
         cmocka_unit_test(keys_are_used_once_or_by_one),
         cmocka_unit_test(what_counts_is_recorded),
         cmocka_unit_test(unknown_usage_fails_closed),
+        cmocka_unit_test(results_say_what_was_seen_and_wanted),
         cmocka_unit_test(tenants_have_limits_over_all_their_profiles),
         cmocka_unit_test(open_limits_make_no_permit_until_judged),
         cmocka_unit_test(a_refused_request_stays_refused),
