@@ -159,8 +159,8 @@ class Limits(unittest.TestCase):
             f.write(csr.public_bytes(serialization.Encoding.PEM))
         before = stack.sql("SELECT * FROM policy.limit_scope ORDER BY key")
         for _ in range(3):
-            done = stack.cli_json("policy", "evaluate", "--profile", "loose", "--csr", path)
-            rules = {r["rule"]: r for r in done["rules"]}
+            done = stack.cli_json("policy", "explain", "--profile", "loose", "--csr", path)
+            rules = {r["rule"]: r for r in done["explanations"][0]["rules"]}
             self.assertIn("limit.profile.rate", rules)
             self.assertIn("per 60 s, burst 100", rules["limit.profile.rate"]["required"])
         self.assertEqual(stack.sql("SELECT * FROM policy.limit_scope ORDER BY key"), before)
