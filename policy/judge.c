@@ -182,6 +182,20 @@ static void rules_issuer(struct policy_judge *j)
                "octets of the issuer's subject");
 }
 
+/* RFC 5280 4.2.1.9: below an issuer with path length n stand at most n levels of CAs. A chain that
+ * breaks this is worth nothing to anybody. */
+static void rule_path_length(struct policy_judge *j)
+{
+    if (!j->p->t.is_ca) {
+        return;
+    }
+    unsigned below = j->f->issuer->cas_below;
+    bool fits = (unsigned)j->p->t.path_len < below;
+    policy_say_number(j, "issuer.path_length", fits, "issuer", j->p->ext.ca_source,
+                      below == POLICY_CAS_UNLIMITED ? -1 : (int64_t)below,
+                      "an issuer whose path length is greater than the profile's");
+}
+
 static void judge_all(struct policy_judge *j)
 {
     if (j->r == NULL) {
@@ -196,6 +210,7 @@ static void judge_all(struct policy_judge *j)
     if (!check_issuer(j)) {
         return;
     }
+    rule_path_length(j);
     policy_rules_who(j);
     read_tbs(j);
     policy_rules_serial(j);

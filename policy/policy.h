@@ -148,6 +148,8 @@ struct policy_rule {
     const char *required; /* static, the bundle's, or in the pool */
     const char *source;   /* "profiles/web.yaml:12"; the bundle's or static */
 };
+/* No limit on `cas_below`: the certificate has no path length. */
+#define POLICY_CAS_UNLIMITED 255U
 struct policy_issuer {
     const char *issuer_id;
     struct slice subject; /* Name DER that the TBS must name as issuer */
@@ -156,6 +158,7 @@ struct policy_issuer {
     enum crypto_key_type key_type;
     int64_t not_after_s;
     uint32_t shards;
+    unsigned cas_below; /* levels of CAs that may stand below it (RFC 5280 4.2.1.9); 0: none */
     const char *crl_url_base, *ocsp_url, *aia_url_base;
 };
 /* Signed approvals of the request, as they came; the judge verifies them (lib/approval). */

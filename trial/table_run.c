@@ -64,6 +64,7 @@ static enum chancery_err make_issuer(struct run *r, const char *id, struct polic
                                   .key_type = r->issuers.kind,
                                   .not_after_s = r->issuers.not_after_s,
                                   .shards = TEST_SHARDS,
+                                  .cas_below = POLICY_CAS_UNLIMITED,
                                   .crl_url_base = "http://crl.chancery.test",
                                   .ocsp_url = "http://ocsp.chancery.test",
                                   .aia_url_base = "http://aia.chancery.test"};

@@ -56,13 +56,18 @@ static enum chancery_err read_fields(struct der_reader *in, struct x509_cert *c,
     return CH_OK;
 }
 
-static enum chancery_err read_basic(struct slice value, bool *is_ca)
+static enum chancery_err read_basic(struct slice value, bool *is_ca, int *path_len)
 {
     struct der_reader r = der_reader_of(value), in;
     TRY(der_enter(&r, DER_SEQUENCE, &in));
     TRY(der_finish(&r));
     if (der_peek_tag(&in) == DER_BOOLEAN) {
         TRY(der_read_bool(&in, is_ca));
+    }
+    if (der_peek_tag(&in) == DER_INTEGER) {
+        uint64_t n = 0;
+        TRY(der_read_uint(&in, &n));
+        *path_len = n > INT16_MAX ? INT16_MAX : (int)n; /* no chain is that long */
     }
     return CH_OK;
 }
@@ -97,12 +102,13 @@ static enum chancery_err read_extensions(struct der_reader *in, struct x509_cert
         der_enter(&outer, DER_SEQUENCE, &list) != CH_OK || der_finish(&outer) != CH_OK) {
         return not_der(diag, CH_MALFORMED, "certificate.extensions");
     }
+    c->path_len = -1;
     TRY(x509_extensions_read(&list, arena, &c->extensions, &c->n_extensions, diag));
     for (size_t i = 0; i < c->n_extensions; i++) {
         const struct x509_extension *e = &c->extensions[i];
         enum chancery_err err = CH_OK;
         if (slice_eq(e->oid, X509_EXT_BASIC)) {
-            err = read_basic(e->value, &c->is_ca);
+            err = read_basic(e->value, &c->is_ca, &c->path_len);
         } else if (slice_eq(e->oid, X509_EXT_SKI)) {
             err = read_ski(e->value, &c->ski);
         } else if (slice_eq(e->oid, X509_EXT_AKI)) {

@@ -196,6 +196,7 @@ struct x509_cert {
     int64_t not_before_s, not_after_s;
     struct slice ski, aki; /* key id octets, empty when absent */
     bool is_ca;
+    int path_len; /* of basicConstraints; -1: none */
     struct x509_extension *extensions;
     size_t n_extensions;
     struct x509_san *sans;

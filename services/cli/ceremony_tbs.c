@@ -157,12 +157,12 @@ enum chancery_err ceremony_tbs_root(struct ceremony *c, int64_t now_s, struct bu
 }
 
 static enum chancery_err ext_issuer(const struct ceremony *c, struct tbs_ext *e,
-                                    const struct tbs_what *w)
+                                    const struct tbs_what *w, int path_len)
 {
     char crl[PLAN_URL_MAX + 16], ca[PLAN_URL_MAX + 16];
     (void)snprintf(crl, sizeof crl, "%s/root.crl", c->plan->crl_base);
     (void)snprintf(ca, sizeof ca, "%s/root.cer", c->plan->aia_base);
-    TRY(ext_ca(e, 0));
+    TRY(ext_ca(e, path_len));
     TRY(ext_ids(e, w->subject_key, w->issuer_key));
     TRY(ext_end(e, X509_EXT_CDP, false, x509_ext_cdp(crl, &e->values)));
     /* No OCSP pointer: the root's key is off line, its status travels by CRL. */
@@ -181,7 +181,7 @@ enum chancery_err ceremony_tbs_issuer(struct ceremony *c, size_t issuer, int64_t
                          .validity_s = p->validity_s};
     struct tbs_ext e = {0};
     buf_init(&e.values, 4096);
-    enum chancery_err err = ext_issuer(c, &e, &w);
+    enum chancery_err err = ext_issuer(c, &e, &w, p->path_len);
     err = err == CH_OK ? tbs_write(c, &w, &e, out, diag) : err;
     buf_clear(&e.values);
     return err;

@@ -57,12 +57,14 @@ struct plan_key {
 struct plan_subject {
     const char *country, *organization, *organizational_unit, *common_name; /* NULL when absent */
 };
+#define PLAN_PATH_MAX 5 /* levels of CAs below an issuing CA; verifiers stop at ten in all */
 struct plan_issuer {
     const char *id;
     size_t key, ocsp_key; /* indices */
     struct plan_subject subject, ocsp_subject;
     int64_t validity_s, ocsp_validity_s;
     uint32_t shards;
+    int path_len; /* levels of CAs that may stand below it */
 };
 struct plan_keys {
     size_t keys[PLAN_SERVICE_KEYS_MAX]; /* indices */

@@ -247,7 +247,7 @@ static enum chancery_err read_issuer(struct plan *p, const struct conf_node *n,
                                      struct plan_issuer *i, struct diag *diag)
 {
     const struct conf_node *ocsp = NULL;
-    int64_t shards = 0;
+    int64_t shards = 0, path_len = 0;
     TRY(read_name(n, "id", &i->id, diag));
     if (strcmp(i->id, "root") == 0) {
         return conf_error(n, CH_INVALID, "plan.issuer.id", diag, "\"root\" is the root's own name");
@@ -258,6 +258,8 @@ static enum chancery_err read_issuer(struct plan *p, const struct conf_node *n,
                         diag));
     TRY(conf_int(n, "shards", CONF_REQUIRED, 1, PLAN_SHARDS_MAX, &shards, diag));
     i->shards = (uint32_t)shards;
+    TRY(conf_int(n, "path_length", CONF_OPTIONAL, 0, PLAN_PATH_MAX, &path_len, diag));
+    i->path_len = (int)path_len;
     TRY(conf_map(n, "ocsp", CONF_REQUIRED, &ocsp, diag));
     TRY(read_key_ref(p, ocsp, &i->ocsp_key, diag));
     TRY(read_subject(ocsp, &i->ocsp_subject, diag));

@@ -155,6 +155,7 @@ static enum chancery_err copy_issuer(const Chancery__Policy__V1__HistoryIssuer *
                                   .key_type = crypto_key_type_from_name(m->key_type),
                                   .not_after_s = m->not_after_s,
                                   .shards = m->shards,
+                                  .cas_below = m->cas_below,
                                   .crl_url_base = arena_str(arena, slice_str(m->crl_url_base)),
                                   .ocsp_url = arena_str(arena, slice_str(m->ocsp_url)),
                                   .aia_url_base = arena_str(arena, slice_str(m->aia_url_base))};

@@ -102,6 +102,8 @@ static enum chancery_err read_issuer(struct cli *cli, const char *path, const js
                                   .key_type = crypto_public_type(key),
                                   .not_after_s = cert.not_after_s,
                                   .shards = 1,
+                                  .cas_below = cert.path_len < 0 ? POLICY_CAS_UNLIMITED
+                                                                 : (unsigned)cert.path_len,
                                   .crl_url_base = "",
                                   .ocsp_url = "",
                                   .aia_url_base = ""};

@@ -38,6 +38,7 @@ static enum chancery_err from_certificate(struct policy_issuers *all, const stru
     out->ski = cert.ski;
     out->not_after_s = cert.not_after_s;
     out->shards = t->shards;
+    out->cas_below = cert.path_len < 0 ? POLICY_CAS_UNLIMITED : (unsigned)cert.path_len;
     return CH_OK;
 }
 

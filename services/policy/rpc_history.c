@@ -188,6 +188,7 @@ static Chancery__Policy__V1__HistoryIssuer *issuer_message(const struct policy_i
     m->key_type = arena_str(arena, slice_str(crypto_key_type_name(i->key_type)));
     m->not_after_s = i->not_after_s;
     m->shards = i->shards;
+    m->cas_below = i->cas_below;
     m->crl_url_base = arena_str(arena, slice_str(i->crl_url_base));
     m->ocsp_url = arena_str(arena, slice_str(i->ocsp_url));
     m->aia_url_base = arena_str(arena, slice_str(i->aia_url_base));

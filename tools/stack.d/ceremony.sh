@@ -46,7 +46,9 @@ CONF
 }
 
 ceremony_plan() {
-    local http p
+    local http p below=0
+    # CAs stand below the first issuing CA only where the bundle has a profile for them.
+    ! grep -qsE '^ +ca:' "$DIR"/bundle/profiles/*.yaml || below=1
     http=http://127.0.0.1:$(port http)
     cat <<CONF
 ceremony: {version: 1, name: rehearsal of this machine, rehearsal: true}
@@ -84,6 +86,7 @@ issuers:
     subject: {organization: Chancery Rehearsal, common_name: Chancery Rehearsal Issuing 1}
     validity: 1825d
     shards: 8
+    path_length: $below
     ocsp:
       key: ocsp-issuing-1
       subject: {organization: Chancery Rehearsal, common_name: Chancery Rehearsal OCSP 1}

@@ -219,6 +219,7 @@ static void base_issuer(struct fix *f)
                                        .key_type = CRYPTO_KEY_P256,
                                        .not_after_s = FIX_NOW + 86400LL * 365,
                                        .shards = 64,
+                                       .cas_below = 1,
                                        .crl_url_base = "http://crl.example/c",
                                        .ocsp_url = "http://ocsp.example/",
                                        .aia_url_base = "http://aia.example/a"};
