@@ -1,5 +1,5 @@
 # Flows on a whole stack, by a foreign gRPC client and the command line.
-foreach(name api attack isolation limits log names policy_tools)
+foreach(name api attack isolation limits log names policy_tools walkthrough)
     add_test(NAME integration_${name} COMMAND /usr/bin/python3 -B "${CMAKE_CURRENT_SOURCE_DIR}/test_${name}.py")
     # Those of the label "sanitized" also run on a stack built with the address sanitizer; without leak
     # detection, since SoftHSM's own leaks cannot be told apart by the fast unwinder. Unit tests look for leaks.

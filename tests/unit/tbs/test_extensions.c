@@ -75,6 +75,7 @@ static void open_fixture(struct fixture *f)
                                     .key_type = CRYPTO_KEY_P256,
                                     .not_after_s = NOW + 4000LL * 86400,
                                     .shards = 64,
+                                    .cas_below = 1,
                                     .crl_url_base = "http://crl.example.test",
                                     .ocsp_url = "http://ocsp.example.test",
                                     .aia_url_base = "http://aia.example.test"}};
@@ -138,8 +139,17 @@ static void build(struct fixture *f, const char *profile, enum crypto_key_type t
     if (tbs_build(&in, &f->arena, out, &d) != CH_OK) {
         fail_msg("%s: %s %s", profile, d.rule, d.text);
     }
-    const struct policy_facts facts = {
-        .request = &r, .tbs = out->tbs, .issuer = &f->issuer, .now_s = NOW};
+    struct policy_issuer lowest = f->issuer; /* may have no CA below it: RFC 5280 4.2.1.9 */
+    lowest.cas_below = 0;
+    struct policy_facts facts = {.request = &r, .tbs = out->tbs, .issuer = &lowest, .now_s = NOW};
+    policy_judge_certificate(f->bundle, &facts, &v);
+    bool is_ca = policy_profile_template(p)->is_ca;
+    assert_int_equal(v.verdict, is_ca ? POLICY_FAIL : POLICY_PASS);
+    for (size_t i = 0; i < v.n; i++) {
+        bool path = strcmp(v.rules[i].rule, "issuer.path_length") == 0;
+        assert_int_equal(v.rules[i].outcome == POLICY_FAIL, is_ca && path);
+    }
+    facts.issuer = &f->issuer;
     policy_judge_certificate(f->bundle, &facts, &v);
     for (size_t i = 0; i < v.n; i++) {
         if (v.rules[i].outcome == POLICY_FAIL) {
