@@ -192,12 +192,23 @@ static enum chancery_err check_time(struct promotion *p, int64_t at_s, struct di
     return CH_OK;
 }
 
-/* The same promotion again: its answer was lost, or it was asked for twice. */
-static bool repeated(const struct promotion *p, struct policy_life *life)
+/* The same promotion again: its answer was lost, or it was asked for twice. It waits for its time
+ * as the last one of the chain. */
+static bool repeated(struct promotion *p, const struct policy_standing *st)
 {
-    uint8_t last[32];
-    uint64_t end = policy_life_end(life, last);
-    return end >= p->stored.link.plan.sequence && memcmp(last, p->name.ptr, 32) == 0;
+    struct policy_stored_link *last = NULL;
+    uint8_t sha256[32];
+    size_t n = 0;
+    uint64_t end = policy_life_end(policy_bundles_life(p->s->bundles), sha256);
+    if (end <= st->in_force->sequence || memcmp(sha256, st->stored.sha256, 32) != 0 ||
+        policy_store_links(p->s->db, policy_bundles_first(p->s->bundles), end - 1,
+                           rpc_arena(p->call), &last, &n, NULL) != CH_OK ||
+        n != 1 || last[0].rollback != p->rollback ||
+        (p->not_before_s != 0 && p->not_before_s != last[0].link.not_before_s)) {
+        return false;
+    }
+    p->stored = last[0];
+    return true;
 }
 
 static enum chancery_err decide(struct promotion *p, struct policy_standing *st)
@@ -209,6 +220,9 @@ static enum chancery_err decide(struct promotion *p, struct policy_standing *st)
     if (p->predecessor.len != 0 && !slice_eq(p->predecessor, slice_of(st->plan.predecessor, 32))) {
         return diag_set(diag, CH_CONFLICT, "predecessor_sha256", "bundle.predecessor",
                         "another bundle is in force than expected");
+    }
+    if (repeated(p, st)) {
+        return CH_OK;
     }
     TRY(check_kind(p, &st->stored, diag));
     l->plan = st->plan;
@@ -223,7 +237,7 @@ static enum chancery_err decide(struct promotion *p, struct policy_standing *st)
     err = db_tx(p->s->db, &opts, store_promotion, p, diag);
     OS_FAILPOINT("policy.promote_stored");
     enum chancery_err seen = policy_bundles_refresh(p->s->bundles, NULL);
-    if (err == CH_UNKNOWN && seen == CH_OK && repeated(p, policy_bundles_life(p->s->bundles))) {
+    if (err == CH_UNKNOWN && seen == CH_OK && repeated(p, st)) {
         return CH_OK;
     }
     return err == CH_EXISTS ? CH_CONFLICT : policy_promote_outcome(err, diag);

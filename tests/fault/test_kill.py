@@ -17,6 +17,7 @@ import grpc
 from cryptography import x509
 
 import accounting
+from test_bundle_kill import POINTS as BUNDLE_POINTS
 from stack import PROCESSES, SOURCE, Load, Stack, make_csr
 
 SEED = int(os.environ.get("CHANCERY_TEST_SEED", str(int(time.time()))))
@@ -164,7 +165,7 @@ class Kill(unittest.TestCase):
             for path in glob.glob(os.path.join(SOURCE, "services", process, "*.c")):
                 with open(path, encoding="utf-8") as f:
                     found |= set(re.findall(r'OS_FAILPOINT\("([^"]+)"\)', f.read()))
-        self.assertEqual(found, set(POINTS))
+        self.assertEqual(found, set(POINTS) | set(BUNDLE_POINTS))
 
     def test_one_ca(self):
         self.run_kills(KILLS, [])

@@ -212,7 +212,8 @@ class Quorum(Case):
     def test_schedule_and_replace(self):
         before, later, sooner = bundles.in_force(), bundles.submit(bundles.variant("later")), bundles.submit(bundles.variant("sooner"))
         bundles.approve(later)
-        bundles.promote(later, not_before_s=int(time.time()) + 3600)
+        at = bundles.promote(later, not_before_s=int(time.time()) + 3600)
+        self.assertEqual(bundles.promote(later), at)  # once more: nothing new
         self.assertEqual(bundles.m.BundleState.Name(bundles.get(later).bundle.state), "BUNDLE_STATE_SCHEDULED")
         self.assertEqual(bundles.in_force(), before)
         bundles.approve(sooner)

@@ -63,12 +63,12 @@ class Bundles:
         """Hash of the submitted bundle."""
         stub = self.stub if user is None else self.stack.stub("policy", user)[1]
         request = self.m.SubmitBundleRequest(files=[self.m.BundleFile(path=p, content=c) for p, c in files.items()])
-        answer = stub.SubmitBundle(request, timeout=30)
+        answer = stub.SubmitBundle(request, timeout=30, wait_for_ready=True)
         assert answer.bundle.bundle_sha256 == formats.bundle_hash(files)
         return answer.bundle.bundle_sha256
 
     def get(self, bundle=b"", with_files=False):
-        return self.stub.GetBundle(self.m.GetBundleRequest(bundle_sha256=bundle, with_files=with_files), timeout=30)
+        return self.stub.GetBundle(self.m.GetBundleRequest(bundle_sha256=bundle, with_files=with_files), timeout=30, wait_for_ready=True)
 
     def subject(self, bundle):
         plan = self.get(bundle).next
@@ -78,7 +78,7 @@ class Bundles:
     def send_approval(self, bundle, paper):
         request = self.m.ApproveBundleRequest(bundle_sha256=bundle)
         request.approval.approval, request.approval.signature = paper
-        return self.stub.ApproveBundle(request, timeout=30)
+        return self.stub.ApproveBundle(request, timeout=30, wait_for_ready=True)
 
     def approve(self, bundle, officers=(0, 1), decision=1):
         subject, answer = self.subject(bundle), None
@@ -87,10 +87,10 @@ class Bundles:
         return answer
 
     def promote(self, bundle, **fields):
-        return self.stub.PromoteBundle(self.m.PromoteBundleRequest(bundle_sha256=bundle, **fields), timeout=30)
+        return self.stub.PromoteBundle(self.m.PromoteBundleRequest(bundle_sha256=bundle, **fields), timeout=30, wait_for_ready=True)
 
     def rollback(self, bundle, **fields):
-        return self.stub.RollbackBundle(self.m.RollbackBundleRequest(bundle_sha256=bundle, **fields), timeout=30)
+        return self.stub.RollbackBundle(self.m.RollbackBundleRequest(bundle_sha256=bundle, **fields), timeout=30, wait_for_ready=True)
 
     def in_force(self):
         return self.get().bundle_sha256
