@@ -84,7 +84,9 @@ static size_t put_text(uint8_t *at, const char *s, size_t max)
 /* A lint that has nothing to show: its place and outcome say everything. */
 static bool is_brief(const struct policy_rule *r)
 {
-    return r->outcome != POLICY_FAIL && r->observed[0] == '\0' && strncmp(r->rule, "lint.", 5) == 0;
+    const char *id = r->rule;
+    return id[0] == 'l' && id[1] == 'i' && id[2] == 'n' && id[3] == 't' && id[4] == '.' &&
+           r->outcome != POLICY_FAIL && r->observed[0] == '\0';
 }
 
 /* What a rule looks at, what it requires and which line says so follow from the rule and the

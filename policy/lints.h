@@ -9,8 +9,8 @@ struct policy_judge;
 
 struct policy_lints {
     const uint8_t *severity; /* POLICY_LINT_MAX rows, enum policy_lint_severity */
-    bool any;                /* some row is set */
     const char *source;
+    size_t n; /* rows of certificates that are set: so many rules in a verdict */
 };
 
 /* policy_lints_compile reads a profile's `lints`. Without it the set is rfc5280 with default

@@ -77,8 +77,10 @@ enum chancery_err policy_lints_compile(struct policy_bundle *b, const struct con
     }
     policy_lint_defaults(bits, severity);
     TRY(list == NULL ? CH_OK : severities(list, severity, diag));
-    for (size_t i = 0; i < POLICY_LINT_MAX; i++) {
-        out->any = out->any || severity[i] != POLICY_LINT_UNSET;
+    size_t first, certs = policy_lint_range(POLICY_LINT_CERTIFICATE, &first);
+    out->n = 0;
+    for (size_t i = first; i < first + certs; i++) {
+        out->n += severity[i] != POLICY_LINT_UNSET ? 1 : 0;
     }
     out->severity = severity;
     out->source = policy_compile_source(b, map == NULL ? root : map);

@@ -8,16 +8,6 @@ struct policy_walk policy_walk_of(struct slice s)
     return (struct policy_walk){p, p + s.len};
 }
 
-bool policy_walk_done(const struct policy_walk *w)
-{
-    return w->at == w->end;
-}
-
-uint8_t policy_walk_tag(const struct policy_walk *w)
-{
-    return w->at == w->end ? 0 : *w->at;
-}
-
 /* Reads a length at *p (X.690 10.1: definite, fewest octets). Four length octets suffice: no CRL
  * has more than 4 GiB. */
 static bool read_length(const uint8_t **p, const uint8_t *end, size_t *out)

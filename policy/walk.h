@@ -11,9 +11,15 @@ struct policy_walk {
 };
 
 struct policy_walk policy_walk_of(struct slice s);
-bool policy_walk_done(const struct policy_walk *w);
+static inline bool policy_walk_done(const struct policy_walk *w)
+{
+    return w->at == w->end;
+}
 /* policy_walk_tag returns the next tag, 0 at the end. */
-uint8_t policy_walk_tag(const struct policy_walk *w);
+static inline uint8_t policy_walk_tag(const struct policy_walk *w)
+{
+    return w->at == w->end ? 0 : *w->at;
+}
 /* policy_walk_take reads one element with `tag`: its content and, when whole is not NULL, all of
  * it. False leaves `w` where it was. */
 bool policy_walk_take(struct policy_walk *w, uint8_t tag, struct slice *content,

@@ -8,8 +8,8 @@ enum policy_outcome policy_lint_cert_subject_placeholder(const struct policy_lin
     for (size_t i = 0; i < c->subject.n; i++) {
         struct slice v = c->subject.at[i].value;
         bool content = v.len == 0; /* an empty value is another lint's finding */
-        for (size_t k = 0; k < v.len; k++) {
-            content = content || strchr(".- ", v.ptr[k]) == NULL || v.ptr[k] == 0;
+        for (size_t k = 0; k < v.len && !content; k++) {
+            content = v.ptr[k] != '.' && v.ptr[k] != '-' && v.ptr[k] != ' ';
         }
         if (!content) {
             return policy_lint_octets(seen, v);

@@ -55,7 +55,7 @@ static struct slice make_bindings(struct arena *arena, size_t file)
 }
 
 /* The fixture's profile under 200 names. */
-static struct policy_bundle *make_bundle(struct arena *arena)
+static struct policy_bundle *make_bundle(struct arena *arena, const char *lints)
 {
     struct policy_file files[1 + BINDING_FILES + PROFILES] = {
         {"bundle.yaml",
@@ -70,8 +70,8 @@ static struct policy_bundle *make_bundle(struct arena *arena)
     for (size_t i = 0; i < PROFILES; i++, n++) {
         const char *body = strchr(fix_profile_yaml, '\n'); /* after the line with the name */
         files[n].path = arena_printf(arena, "profiles/p%03zu.yaml", i);
-        files[n].content =
-            slice_str(arena_printf(arena, "name: p%03zu%sbinding: required\n", i, body));
+        files[n].content = slice_str(arena_printf(
+            arena, "name: p%03zu%sbinding: required\nlints: {set: %s}\n", i, body, lints));
     }
     if (policy_bundle_compile(files, n, &b, &d) != CH_OK ||
         policy_bundle_set_trust_domain(b, "chancery.test") != CH_OK) {
@@ -128,12 +128,12 @@ int main(int argc, char **argv)
     static struct sample samples[KEYS];
     unsigned seconds = argc > 1 ? (unsigned)strtoul(argv[1], NULL, 10) : 3;
     if (seconds == 0 || seconds > 60) {
-        fprintf(stderr, "usage: chancery-bench-policy [SECONDS 1..60] [CURVE]\n");
+        fprintf(stderr, "usage: chancery-bench-policy [SECONDS 1..60] [CURVE] [SET OF LINTS]\n");
         return 2;
     }
     fix_init(&f);
     policy_bundle_free(f.bundle);
-    f.bundle = make_bundle(&f.arena);
+    f.bundle = make_bundle(&f.arena, argc > 3 ? argv[3] : "rfc5280");
     make_samples(&f, argc > 2 ? argv[2] : "P-256", samples);
     (void)run(&f, samples, 1); /* warm */
     long before_kib = resident_kib();

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from stack import SOURCE, Stack
+from stack import BUILD, SOURCE, Stack
 
 stack = None
 
@@ -244,6 +244,31 @@ class SubordinateCa(unittest.TestCase):
         self.assertIn(b"permitted subtree violation", refused.stderr)
 
 
+def lint(*names):
+    """Our own lints over files; any finding, warnings too, is a failure."""
+    return run(os.path.join(BUILD, "bin", "chancery"), "lint", "--warnings-fail", *(files.path(n) for n in names))
+
+
+class Lints(unittest.TestCase):
+    """What is produced has no finding, and what is cut off has one."""
+
+    def check(self, *names):
+        done = lint(*names)
+        self.assertEqual(done.returncode, 0, done.stdout.decode() + done.stderr.decode())
+
+    def test_certificates(self):
+        self.check("root.der", "issuing.pem", *(name + ".der" for name in files.certificates))
+
+    def test_crls(self):
+        self.check(*(f"crl-{name}.der" for name in files.crls))
+
+    def test_damage(self):
+        with open(files.path("cut.der"), "wb") as f:
+            f.write(files.issuing[:-1])
+        done = lint("cut.der")
+        self.assertEqual(done.returncode, 1)
+
+
 class Status(unittest.TestCase):
     def test_crls(self):
         from asn1crypto import crl as asn1
@@ -286,6 +311,8 @@ class Status(unittest.TestCase):
                     self.assertIn(b"Response verify OK", done.stderr)
                     done = run("ocsptool", "--verify-response", "--load-trust", files.path("issuing.pem"), "--load-response", files.path("ocsp.der"))
                     self.assertIn(b"Success", done.stdout, done.stderr)
+                    done = lint("ocsp.der")
+                    self.assertEqual(done.returncode, 0, done.stdout)
 
 
 if __name__ == "__main__":

@@ -189,6 +189,33 @@ static void life_limits_follow_their_dates(void **state)
     }
 }
 
+/* Few names are compared, many are looked up; 256 are the most that are read. */
+static void repeated_name_is_found_among_many(void **state)
+{
+    (void)state;
+    static const size_t counts[] = {2, 8, 9, 100, 256, 257};
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+        for (int twice = 0; twice < 2; twice++) {
+            char san[16384] = "san=30{06{551d11}04{30{";
+            size_t at = strlen(san);
+            for (size_t k = 0; k < counts[i]; k++) {
+                size_t name = twice == 1 && k + 1 == counts[i] ? 0 : k;
+                at += (size_t)snprintf(san + at, sizeof san - at, "82{'n%zu.example.com'}", name);
+            }
+            (void)snprintf(san + at, sizeof san - at, "}}}");
+            const char *const parts[] = {san, NULL};
+            run(POLICY_LINT_CERTIFICATE, parts, CABF);
+            bool readable = counts[i] <= 256;
+            assert_int_equal(outcome("lint.cert.extension_value"),
+                             readable ? POLICY_PASS : POLICY_FAIL);
+            if (readable) {
+                assert_int_equal(outcome("lint.cert.san_repeated"),
+                                 twice == 1 ? POLICY_FAIL : POLICY_PASS);
+            }
+        }
+    }
+}
+
 static void lint_that_is_off_does_not_run(void **state)
 {
     (void)state;
@@ -299,6 +326,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(clean_objects_are_read_by_openssl),
         cmocka_unit_test(other_shapes_have_no_finding),
         cmocka_unit_test(life_limits_follow_their_dates),
+        cmocka_unit_test(repeated_name_is_found_among_many),
         cmocka_unit_test(lint_that_is_off_does_not_run),
         cmocka_unit_test(what_was_seen_is_written_as_text),
         cmocka_unit_test(mangled_objects_are_answered),
