@@ -164,7 +164,7 @@ static int by_name(const void *a, const void *b)
 static enum chancery_err hash_files(const struct policy_file *files, size_t n, uint8_t out[32])
 {
     struct buf text CLEANUP(buf_clear);
-    buf_init(&text, (size_t)1 << 20);
+    buf_init(&text, (size_t)8 << 20); /* 20,000 files with paths of 300 octets */
     TRY(buf_add_str(&text, "chancery/bundle/v1\n"));
     TRY(buf_add_u32be(&text, (uint32_t)n));
     for (size_t i = 0; i < n; i++) {

@@ -98,6 +98,10 @@ static enum chancery_err value_changed(struct diff *d, const struct trial_fact *
 {
     struct arena *a = &d->out->arena;
     const char *noun = p->noun == NULL ? at->key : p->noun;
+    if (strncmp(at->key, "lints.severity.", 15) == 0) {
+        return add(d, at, arena_printf(a, "lint %s: %s to %s", at->key + 15, was, is),
+                   TRIAL_EFFECT_OTHER);
+    }
     if (p->form == TRIAL_FORM_FLAG) {
         bool on = strcmp(is, "true") == 0;
         return add(d, at,

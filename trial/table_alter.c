@@ -190,7 +190,7 @@ static void put(struct list *l, struct x509_extension e)
     struct x509_extension *old = find(l, e.oid);
     if (old != NULL) {
         *old = e;
-    } else {
+    } else if (l->n < sizeof l->at / sizeof l->at[0]) { /* room for a TBS and all of a case */
         l->at[l->n++] = e;
     }
 }

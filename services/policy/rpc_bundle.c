@@ -128,7 +128,7 @@ static enum chancery_err submit(const struct policy_service *s, struct rpc_call 
                                rpc_diag(call)));
     OS_FAILPOINT("policy.submit_stored");
     out->existed = !t.new;
-    return report.n_cases == 0 ? CH_OK : policy_bundle_tried(s, b->sha256, &report, rpc_diag(call));
+    return policy_bundle_tried(s, b->sha256, &report, rpc_diag(call));
 }
 
 /* Everything that refused for a reason of its own; parts that are away are no refusal. */

@@ -173,6 +173,10 @@ static enum chancery_err check_kind(const struct promotion *p, const struct poli
         return diag_set(diag, CH_PRECONDITION, "bundle_sha256", "bundle.former",
                         "this bundle was in force before: roll back to it");
     }
+    if (!p->rollback && b->cases < 0) { /* the run was lost between two transactions */
+        return diag_set(diag, CH_PRECONDITION, "bundle_sha256", "bundle.tests",
+                        "the bundle's tests have not been run here; ask for TestBundle first");
+    }
     if (!p->rollback && b->failed > 0) {
         return diag_set(diag, CH_PRECONDITION, "bundle_sha256", "bundle.tests",
                         "%lld of the bundle's own %lld tests fail", (long long)b->failed,

@@ -13,7 +13,10 @@ static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER; /* tests take 
 enum chancery_err policy_bundle_try(const struct policy_service *s, const struct policy_file *files,
                                     size_t n, struct trial_table_report *out, struct diag *diag)
 {
-    pthread_mutex_lock(&one_at_a_time);
+    if (pthread_mutex_trylock(&one_at_a_time) != 0) { /* never make Permit's workers wait */
+        return diag_set(diag, CH_BUSY, "bundle", "bundle.busy",
+                        "another bundle's tests are running; try again in a moment");
+    }
     enum chancery_err err = trial_table_run(files, n, daemon_trust_domain(s->daemon), out, diag);
     pthread_mutex_unlock(&one_at_a_time);
     return err;
@@ -70,9 +73,7 @@ enum chancery_err policy_rpc_test_bundle(struct rpc_call *call, const ProtobufCM
     TRY(policy_store_get(s->db, policy_bundles_first(s->bundles), in->bundle_sha256.data,
                          os_now_s(), true, rpc_arena(call), &b, rpc_diag(call)));
     TRY(policy_bundle_try(s, b.files, b.n_files, &report, rpc_diag(call)));
-    if (report.n_cases > 0) {
-        TRY(policy_bundle_tried(s, b.sha256, &report, rpc_diag(call)));
-    }
+    TRY(policy_bundle_tried(s, b.sha256, &report, rpc_diag(call)));
     return answer(&report, rpc_arena(call),
                   (Chancery__Policy__V1__TestBundleResponse *)out_message);
 }

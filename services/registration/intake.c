@@ -55,18 +55,16 @@ static enum chancery_err protocol_of(const struct registration *r, const char *c
                                      const char *asked, const char **out, struct diag *diag)
 {
     static const char *const gateways[] = {"acme", "est", "scep", "cmp", "rest"};
-    *out = "grpc";
-    if (asked[0] == '\0' || strcmp(asked, "grpc") == 0) {
-        return CH_OK;
-    }
+    const char *own = "grpc"; /* a gateway's identity says which protocol it is */
     for (size_t i = 0; i < sizeof gateways / sizeof gateways[0]; i++) {
         char path[32], uri[256];
         (void)snprintf(path, sizeof path, "/chancery/%s", gateways[i]);
         TRY(daemon_uri(r->daemon, path, uri, sizeof uri));
-        if (strcmp(asked, gateways[i]) == 0 && strcmp(caller, uri) == 0) {
-            *out = gateways[i];
-            return CH_OK;
-        }
+        own = strcmp(caller, uri) == 0 ? gateways[i] : own;
+    }
+    if (asked[0] == '\0' || strcmp(asked, own) == 0) {
+        *out = own;
+        return CH_OK;
     }
     return diag_set(diag, CH_DENIED, "protocol", "request.protocol",
                     "only the gateway of a protocol may name it; leave the field empty");

@@ -84,10 +84,15 @@ int main(int argc, char **argv)
         {"profile", 1, NULL, 'p'},  {"module", 1, NULL, 'm'},   {"token", 1, NULL, 'k'},
         {"pin-file", 1, NULL, 'P'}, {"key", 1, NULL, 'K'},      {"conninfo", 1, NULL, 'D'},
         {"files", 1, NULL, 'f'},    {"inflight", 1, NULL, 'i'}, {"seconds", 1, NULL, 's'},
+        {"out", 1, NULL, 'o'},      {"bundle", 1, NULL, 'B'},   {"records", 1, NULL, 'R'},
         {"batch", 1, NULL, 'b'},    {"threads", 1, NULL, 'T'},  {NULL, 0, NULL, 0},
     };
-    struct bench_opts o = {
-        .inflight = 64, .seconds = 10, .batch = 64, .threads = 2, .profile = "web"};
+    struct bench_opts o = {.inflight = 64,
+                           .seconds = 10,
+                           .batch = 64,
+                           .threads = 2,
+                           .profile = "web",
+                           .records = 100000};
     int c;
     while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
         const char **text = c == 't'   ? &o.target
@@ -100,16 +105,19 @@ int main(int argc, char **argv)
                             : c == 'K' ? &o.key
                             : c == 'D' ? &o.conninfo
                             : c == 'f' ? &o.files
+                            : c == 'o' ? &o.out
+                            : c == 'B' ? &o.bundle
                                        : NULL;
         unsigned *count = c == 'i'   ? &o.inflight
                           : c == 's' ? &o.seconds
                           : c == 'b' ? &o.batch
                           : c == 'T' ? &o.threads
+                          : c == 'R' ? &o.records
                                      : NULL;
         if (text != NULL) {
             *text = optarg;
         } else if (count != NULL) {
-            *count = number(optarg, 1024);
+            *count = number(optarg, c == 'R' ? 10000000 : 1024);
         } else {
             return 2;
         }
@@ -131,7 +139,11 @@ int main(int argc, char **argv)
     if (strcmp(what, "audit") == 0) {
         return bench_audit(&o);
     }
-    fprintf(stderr,
-            "usage: chancery-bench issue|limit|ocsp|audit --target ... (see tools/bench)\n");
+    if (strcmp(what, "history") == 0) {
+        return bench_history(&o);
+    }
+    fprintf(
+        stderr,
+        "usage: chancery-bench issue|limit|ocsp|audit|history --target ... (see tools/bench)\n");
     return 2;
 }

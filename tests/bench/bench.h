@@ -12,7 +12,8 @@ struct bench_opts {
     const char *module, *token, *pin_file, *key; /* limit */
     const char *conninfo;                        /* limit */
     const char *files;                           /* ocsp: folder of requests */
-    unsigned inflight, seconds, batch, threads;
+    const char *out, *bundle;                    /* history */
+    unsigned inflight, seconds, batch, threads, records;
 };
 
 struct bench_samples {
@@ -35,6 +36,7 @@ int64_t bench_now_us(void);
 int bench_issue(const struct bench_opts *o);
 int bench_limit(const struct bench_opts *o);
 int bench_ocsp(const struct bench_opts *o);
+int bench_history(const struct bench_opts *o);
 int bench_audit(const struct bench_opts *o);
 
 #endif

@@ -4,7 +4,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include <jansson.h>
+
 #include "trial/diff.h"
+#include "trial/diff_words.h"
 
 static struct trial_differences got;
 
@@ -83,7 +86,7 @@ static void changes_in_words(void **state)
          "approvals now needed: {when: {wildcard: true}, steps: [{role: ra, quorum: 2}]}",
          TRIAL_EFFECT_NARROWER},
         {"extensions:", "lints: {severity: {some.lint: off}}\nextensions:",
-         "lints.severity.some.lint none to off", TRIAL_EFFECT_OTHER},
+         "lint some.lint: as the set says to off", TRIAL_EFFECT_OTHER},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         diff_web(rows[i].from, rows[i].to);
@@ -205,6 +208,122 @@ static void the_order_of_rows_counts(void **state)
     assert_true(strncmp(got.list[0].words, "order of the subject rows:", 26) == 0);
 }
 
+/* ---- every key of the schema ---- */
+
+static json_t *schema_file(const char *name)
+{
+    char path[512];
+    json_error_t e;
+    (void)snprintf(path, sizeof path, TEST_SOURCE_DIR "/policy/schema/%s", name);
+    json_t *j = json_load_file(path, 0, &e);
+    if (j == NULL) {
+        fail_msg("%s: %s", path, e.text);
+    }
+    return j;
+}
+
+/* Follows "file#/a/b" or "#/a/b"; *doc becomes the document it lies in. */
+static const json_t *follow(const json_t **doc, json_t *common, const char *ref)
+{
+    const char *hash = strchr(ref, '#');
+    if (strncmp(ref, "common", 6) == 0) {
+        *doc = common;
+    }
+    const json_t *at = *doc;
+    char part[64];
+    for (const char *p = hash == NULL ? "" : hash + 1; *p == '/';) {
+        size_t n = strcspn(++p, "/");
+        (void)snprintf(part, sizeof part, "%.*s", (int)n, p);
+        at = json_object_get(at, part);
+        p += n;
+    }
+    return at;
+}
+
+static size_t keys_seen;
+
+/* A profile that says nothing but `path: value`. */
+static void one_fact(const char *path, const char *value, char *out, size_t cap)
+{
+    size_t len = 0, depth = 0;
+    for (const char *rest = path; rest[0] != '\0'; depth++) {
+        size_t n = strcspn(rest, ".");
+        len +=
+            (size_t)snprintf(out + len, cap - len, "%s%.*s: ", depth == 0 ? "" : "{", (int)n, rest);
+        rest += n + (rest[n] == '.' ? 1 : 0);
+    }
+    len += (size_t)snprintf(out + len, cap - len, "%s", value);
+    for (; depth > 1; depth--) {
+        len += (size_t)snprintf(out + len, cap - len, "}");
+    }
+    (void)snprintf(out + len, cap - len, "\n");
+}
+
+static void expect_key_tells(const char *path)
+{
+    char was[1024], is[1024];
+    keys_seen++;
+    if (trial_phrase_of(path)->noun == NULL) {
+        fail_msg("diff_words.c has no words for %s", path);
+    }
+    one_fact(path, "one", was, sizeof was);
+    one_fact(path, "two", is, sizeof is);
+    if (strcmp(path, "extends") == 0) {
+        return; /* bases are looked for */
+    }
+    diff_files(FILES({"profiles/p.yaml", slice_str(was)}), 1,
+               FILES({"profiles/p.yaml", slice_str(is)}), 1);
+    if (got.n != 1) {
+        fail_msg("a change of %s gives %zu differences", path, got.n);
+    }
+}
+
+static void walk_schema(const json_t *doc, json_t *common, const json_t *s, const char *path,
+                        int depth)
+{
+    static const char *const choices[] = {"oneOf", "anyOf", "allOf"};
+    const char *ref = json_string_value(json_object_get(s, "$ref"));
+    const json_t *props = json_object_get(s, "properties");
+    size_t i;
+    json_t *x;
+    const char *key;
+    assert_true(depth < 20);
+    if (ref != NULL) {
+        const json_t *other = doc, *target = follow(&other, common, ref);
+        assert_non_null(target);
+        walk_schema(other, common, target, path, depth + 1);
+        return;
+    }
+    for (size_t c = 0; c < 3; c++) {
+        json_array_foreach(json_object_get(s, choices[c]), i, x)
+        {
+            walk_schema(doc, common, x, path, depth + 1);
+        }
+    }
+    json_object_foreach((json_t *)(uintptr_t)props, key, x)
+    {
+        char below[256];
+        (void)snprintf(below, sizeof below, "%s%s%s", path, path[0] == '\0' ? "" : ".", key);
+        walk_schema(doc, common, x, below, depth + 1);
+    }
+    if (props == NULL && path[0] != '\0' &&
+        (json_object_get(s, "type") != NULL || json_object_get(s, "enum") != NULL)) {
+        expect_key_tells(path);
+    }
+}
+
+static void every_key_of_the_schema_has_its_words(void **state)
+{
+    (void)state;
+    json_t *profile = schema_file("profile.schema.json"),
+           *common = schema_file("common.schema.json");
+    keys_seen = 0;
+    walk_schema(profile, common, profile, "", 0);
+    assert_true(keys_seen > 60);
+    json_decref(profile);
+    json_decref(common);
+}
+
 static int done(void **state)
 {
     (void)state;
@@ -222,6 +341,7 @@ int main(void)
         cmocka_unit_test(whole_sections_are_one_line),
         cmocka_unit_test(long_lists_are_counted),
         cmocka_unit_test(the_order_of_rows_counts),
+        cmocka_unit_test(every_key_of_the_schema_has_its_words),
     };
     return cmocka_run_group_tests(tests, NULL, done);
 }
