@@ -63,6 +63,30 @@ CHANGE(pool_key_curve_under_rsa)
     pool(f, "key_type", "issuing-1");
     f->issuer.key_type = CRYPTO_KEY_RSA_3072;
 }
+/* An RSA key of that many octets; whether it is weak is another rule's matter. */
+static void rsa_subject(struct fix *f, size_t octets)
+{
+    uint8_t n[512];
+    memset(n, 0xa5, sizeof n);
+    pool(f, "key_type", "issuing-1");
+    fix_key(f, fix_spki_rsa(f, slice_of(n, octets), slice_of("\1\0\1", 3)));
+}
+CHANGE(pool_key_rsa_2048_under_curve)
+{
+    rsa_subject(f, 256);
+}
+CHANGE(pool_key_rsa_3072_under_curve)
+{
+    rsa_subject(f, 384);
+}
+CHANGE(pool_key_rsa_4096_under_curve)
+{
+    rsa_subject(f, 512);
+}
+CHANGE(pool_key_rsa_other_under_curve)
+{
+    rsa_subject(f, 320);
+}
 CHANGE(spread_curve_under_rsa)
 {
     rsa_issuer(f);
@@ -100,6 +124,10 @@ static const struct rule_case bad[] = {
     PLAN("issuer.profile", pool_stranger),
     PLAN("issuer.profile", pool_key_stranger),
     PLAN("issuer.key_type", pool_key_curve_under_rsa),
+    PLAN("issuer.key_type", pool_key_rsa_2048_under_curve),
+    PLAN("issuer.key_type", pool_key_rsa_3072_under_curve),
+    PLAN("issuer.key_type", pool_key_rsa_4096_under_curve),
+    PLAN("issuer.key_type", pool_key_rsa_other_under_curve),
     PLAN("validity.round", not_rounded),
     PLAN("validity.round", rounded_to_less),
     PLAN("validity.round", not_rounded_at_issuers_end),

@@ -46,6 +46,35 @@ static void profile_takes_what_it_does_not_say(void **state)
     policy_bundle_free(b);
 }
 
+static void pool_of_the_profile_replaces_the_bases_issuer(void **state)
+{
+    (void)state;
+    const struct policy_file f[] = {
+        {"bases/common.yaml", slice_str(COMMON)},
+        {"bases/pool.yaml",
+         slice_str("name: pool\nextends: common\nissuers: {any_of: [x, y, z]}\n")},
+        {"profiles/a.yaml", slice_str("name: a\nextends: pool\n")},
+        {"profiles/b.yaml", slice_str("name: b\nextends: pool\nissuer: w\n")},
+        {"profiles/c.yaml", slice_str("name: c\nextends: pool\nissuers: {choose: key_type}\n")}};
+    struct policy_bundle *b = NULL;
+    struct diag d = {0};
+    if (compile(f, 5, &b, &d) != CH_OK) {
+        fail_msg("%s %s", d.field, d.text);
+    }
+    const struct policy_profile *p = b->profiles;
+    assert_int_equal(p[0].t.n_issuers, 3);
+    assert_string_equal(p[0].pool.text, "x, y, z");
+    assert_string_equal(p[0].pool.source, "bases/pool.yaml:3");
+    assert_int_equal(p[0].t.choose, POLICY_CHOOSE_SPREAD);
+    assert_int_equal(p[1].t.n_issuers, 1);
+    assert_string_equal(p[1].pool.text, "w");
+    assert_int_equal(p[1].t.choose, POLICY_CHOOSE_ONE);
+    assert_int_equal(p[2].t.n_issuers, 3);
+    assert_int_equal(p[2].t.choose, POLICY_CHOOSE_KEY_TYPE);
+    assert_string_equal(p[2].pool.choose_source, "profiles/c.yaml:3");
+    policy_bundle_free(b);
+}
+
 static void hash_covers_bases(void **state)
 {
     (void)state;
@@ -149,6 +178,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(profile_takes_what_it_does_not_say),
+        cmocka_unit_test(pool_of_the_profile_replaces_the_bases_issuer),
         cmocka_unit_test(hash_covers_bases),
         cmocka_unit_test(wrong_bases_are_refused_with_position),
         cmocka_unit_test(circle_of_bases_is_named),
