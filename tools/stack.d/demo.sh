@@ -72,6 +72,7 @@ demo_next() {
   chancery cert list                                   what was issued
   chancery cert show $serial
   chancery audit log --newest                          every intent, signature, revocation and refusal
+  chancery policy bundles                              which bundle is in force; docs/POLICY.md: how another one comes
   chancery revoke $serial --reason superseded
   tools/quickstart                                     again: openssl then says "revoked"
   tools/stack user $state alice
