@@ -190,6 +190,23 @@ static bool covered(const char *rule)
     return false;
 }
 
+static void facts_without_request_or_issuer_are_refused(void **state)
+{
+    (void)state;
+    struct fix f;
+    fix_init(&f);
+    fix_build(&f);
+    f.facts.issuer = NULL;
+    fix_judge(&f);
+    assert_int_equal(f.v.verdict, POLICY_FAIL);
+    assert_int_equal(fix_outcome(&f, "issuer.known"), POLICY_FAIL);
+    f.facts.request = NULL;
+    fix_judge(&f);
+    assert_int_equal(f.v.verdict, POLICY_FAIL);
+    assert_int_equal(fix_outcome(&f, "request.known"), POLICY_FAIL);
+    fix_clear(&f);
+}
+
 static void every_rule_has_a_failing_case(void **state)
 {
     (void)state;
@@ -298,6 +315,7 @@ int main(void)
         cmocka_unit_test(empty_subject_needs_critical_names),
         cmocka_unit_test(without_trust_domain_nothing_passes),
         cmocka_unit_test(request_alone_is_judged_without_tbs),
+        cmocka_unit_test(facts_without_request_or_issuer_are_refused),
         cmocka_unit_test(every_rule_has_a_failing_case),
         cmocka_unit_test(same_facts_give_same_digest),
         cmocka_unit_test(tbs_written_by_openssl_is_permitted),
