@@ -424,9 +424,7 @@ static void the_real_list_is_read(void **state)
     static char text[1 << 20];
     struct diag d = {0};
     FILE *f = fopen("/usr/share/publicsuffix/public_suffix_list.dat", "r");
-    if (f == NULL) {
-        skip(); /* Debian's package publicsuffix is not there */
-    }
+    assert_non_null(f); /* Debian's package publicsuffix: tools/install-packages test */
     size_t n = fread(text, 1, sizeof text, f);
     assert_int_equal(fclose(f), 0);
     if (load(slice_of(text, n), &d) != CH_OK) {

@@ -382,7 +382,13 @@ static void protocol_is_its_gateways_to_name(void **state)
            &a);
     expect(&a, CH_DENIED, "request.protocol");
     answer_clear(&a);
-    assert_int_equal(fixture_refusals("request.protocol"), refusals + 3);
+    /* Nor may a gateway pass as a plain gRPC client. */
+    enroll(
+        &(struct ask){.profile = "issue", .protocol = "grpc", .csr = 1, .path = "/chancery/acme"},
+        &a);
+    expect(&a, CH_DENIED, "request.protocol");
+    answer_clear(&a);
+    assert_int_equal(fixture_refusals("request.protocol"), refusals + 4);
     enroll(
         &(struct ask){.profile = "issue", .protocol = "acme", .csr = 1, .path = "/chancery/acme"},
         &a);
